@@ -23,7 +23,7 @@ from unrolled.batch import Discrete, Spelled, letters_of
 from unrolled.cells.cell import CELLS
 from unrolled.errors import UsageError
 from unrolled.export.c_code.constants import Storage
-from unrolled.export.c_code.header_and_code import code, count_of, header, sized
+from unrolled.export.c_code.header_and_code import Unit, code, count_of, header, sized
 from unrolled.export.c_code.replay import answered, tried
 from unrolled.export.c_code.step_of import Step, step_of
 from unrolled.layers.config import ModelConfig
@@ -68,8 +68,8 @@ class Compiled:
     def __init__(self, steps: dict[str, Step], folder: Path, speed: str = "-O1") -> None:
         self._steps, self._storage = steps, Storage(False)
         for name, step in steps.items():
-            (folder / f"{name}.h").write_text(header(name, step, self._storage, name, tables=False))
-            (folder / f"{name}.c").write_text(code(name, step, self._storage, name, tables=False))
+            (folder / f"{name}.h").write_text(header(Unit(name, name, step, self._storage)))
+            (folder / f"{name}.c").write_text(code(Unit(name, name, step, self._storage)))
         sources = [f"{name}.c" for name in steps]
         subprocess.run(
             ["gcc", *STRICT, speed, "-shared", "-fPIC", "-o", "all.so", *sources, "-lm"], cwd=folder, check=True
@@ -79,7 +79,9 @@ class Compiled:
     def answers(self, name: str, tried_steps: list[Any]) -> np.ndarray:
         """(T, O)."""
         step = self._steps[name]
-        state = (ctypes.c_char * (sized(step, self._storage).state + 16))()  # `steps` has 8 bytes here, not 4
+        state = (
+            ctypes.c_char * (sized(Unit(name, name, step, self._storage)).state + 16)
+        )()  # `steps` has 8 bytes here, not 4
         outputs, found = (ctypes.c_float * count_of(step)[2])(), []
         getattr(self._library, f"{name}_init")(state)
         one = getattr(self._library, f"{name}_step")
@@ -308,8 +310,8 @@ def test_a_difference_is_found(text: Trained, tmp_path: Path) -> None:
 def test_clang_has_nothing_to_say(cells: Any, tmp_path: Path) -> None:
     for name in ("lnlstm", "tcn"):
         step = cells[name][1]
-        (tmp_path / f"{name}.h").write_text(header(name, step, Storage(True), "*/ ??/ é", tables=True))
-        (tmp_path / f"{name}.c").write_text(code(name, step, Storage(True), "*/ ??/ é", tables=True))
+        (tmp_path / f"{name}.h").write_text(header(Unit(name, "*/ ??/ é", step, Storage(True), tables=True)))
+        (tmp_path / f"{name}.c").write_text(code(Unit(name, "*/ ??/ é", step, Storage(True), tables=True)))
     subprocess.run(["clang", *STRICT, "-Os", "-c", "lnlstm.c", "tcn.c"], cwd=tmp_path, check=True)
 
 
@@ -317,8 +319,8 @@ def test_clang_has_nothing_to_say(cells: Any, tmp_path: Path) -> None:
 def test_the_code_is_small(cells: Any, tmp_path: Path) -> None:
     for name in ("lstm", "lnlstm"):
         step = cells[name][1]
-        (tmp_path / f"{name}.h").write_text(header(name, step, Storage(False), name, tables=False))
-        (tmp_path / f"{name}.c").write_text(code(name, step, Storage(False), name, tables=False))
+        (tmp_path / f"{name}.h").write_text(header(Unit(name, name, step, Storage(False))))
+        (tmp_path / f"{name}.c").write_text(code(Unit(name, name, step, Storage(False))))
         subprocess.run(["gcc", *STRICT, "-Os", "-c", f"{name}.c"], cwd=tmp_path, check=True)
         told = subprocess.run(["size", "-A", f"{name}.o"], cwd=tmp_path, check=True, text=True, capture_output=True)
         bytes_of = {line.split()[0]: int(line.split()[1]) for line in told.stdout.splitlines() if line.startswith(".")}

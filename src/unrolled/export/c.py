@@ -11,7 +11,7 @@ from unrolled.errors import ModelError
 from unrolled.export.c_code import files
 from unrolled.export.c_code.arithmetic_of import Machine
 from unrolled.export.c_code.constants import Storage
-from unrolled.export.c_code.header_and_code import code, header, sized
+from unrolled.export.c_code.header_and_code import Unit, code, header, sized
 from unrolled.export.c_code.replay import Tried, answered, tried
 from unrolled.export.c_code.step_of import Step, identifier, step_of
 from unrolled.export.exporter import Exporter, Subject
@@ -62,18 +62,19 @@ class C(Exporter):
             rounded = _worked_out(step, steps, storage)
             small, right = _lost(rounded, right, step), rounded
             self.notes += [line for line in small if line]
-        cost, tables = sized(step, storage), own.tables
+        unit = Unit(name, title, step, storage, own.tables)
+        cost = sized(unit)
         self.notes.append(
             f"{cost.weights:,} bytes of constants, {cost.state:,} of state, {cost.products:,} multiply-adds a step"
         )
         written = {
-            f"{name}.h": header(name, step, storage, title, tables),
-            f"{name}.c": code(name, step, storage, title, tables),
-            "example.c": files.example(name, step, tables),
-            "check.c": files.check(name, step),
+            f"{name}.h": header(unit),
+            f"{name}.c": code(unit),
+            "example.c": files.example(unit),
+            "check.c": files.check(unit),
             "expected.txt": files.expected(steps, right),
             "Makefile": files.makefile(name),
-            "README.md": files.readme(name, step, cost, title, small),
+            "README.md": files.readme(unit, small),
         }
         if step.symbols or step.answers:
             written["names.txt"] = files.names(step)

@@ -119,7 +119,11 @@ class Combined(Model):
         return _Session(self.network.session(rows), self.other.session(rows), self.share, self.how)
 
     def write_step(self, program: Program) -> Vector:
-        """Write a step of both, and their sum or mean."""
+        """Write a step of both, and their sum or mean.
+
+        Raises:
+            UsageError: their probabilities are mixed, or one of them has no plain step.
+        """
         equations = {"sum": "ours + theirs", "mean": "(1 - share) * ours + share * theirs"}
         if self.how not in equations:
             raise UsageError(

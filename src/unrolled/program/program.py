@@ -117,7 +117,14 @@ class Program:
         return constant
 
     def dot(self, name: str, weight: Any, bias: Any, of: Vector, *, exact: bool = False) -> Dot | Constant | float:
-        """W x + b. What is 0 throughout is left out: without W it is b, and without both 0.0."""
+        """W x + b. What is 0 throughout is left out: without W it is b, and without both 0.0.
+
+        Args:
+            name: what the constants are called.
+            weight, bias: W (N, M) and b (N,), or ``None``.
+            of: x.
+            exact: sum in float64.
+        """
         weight, bias = (None if one is None or not one.any() else one for one in (weight, bias))
         shift = None if bias is None else self.constant(f"{name}_bias", bias)
         if weight is None:
@@ -136,7 +143,14 @@ class Program:
         self.add(Each(size, equations, {name: values[name] for name in values if name in used}, into))
 
     def linear(self, name: str, weight: Any, bias: Any, of: Vector, activation: str = "") -> Vector:
-        """W x + b as new memory, after the function ``activation``."""
+        """W x + b as new memory.
+
+        Args:
+            name: what the constants and the memory are called.
+            weight, bias: W (N, M), and b (N,) or ``None``.
+            of: x.
+            activation: a function that each number goes through, such as ``relu``.
+        """
         y = self.local(f"{name}_y", len(weight))
         self.each(
             {"y": f"{activation}(a)" if activation else "a"}, {"a": self.dot(name, weight, bias, of)}, {"y": y}, y.size

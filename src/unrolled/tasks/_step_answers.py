@@ -49,7 +49,14 @@ def step_odds(program: Program, name: str, target: str, outputs: Vector) -> None
 
 
 def step_values(program: Program, target: str, outputs: Vector, mean: float, std: float) -> None:
-    """Write one number in the data's own units."""
+    """Write one number in the data's own units.
+
+    Args:
+        program: where to.
+        target: the column that is answered.
+        outputs: (1,), in units of ``std``, from ``mean``.
+        mean, std: of the column.
+    """
     answer = program.answer(f"{target}_predicted", 1, f"{target!r}, in its own units")
     program.each({"y": "o * std + mean"}, {"o": outputs, "std": std, "mean": mean}, {"y": answer}, 1)
 

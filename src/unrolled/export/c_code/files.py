@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unrolled.export.c_code.header_and_code import Sized, count_of, inputs_of
+from unrolled.export.c_code.header_and_code import Unit, count_of, inputs_of, sized
 from unrolled.export.c_code.replay import Tried
 from unrolled.export.c_code.step_of import Step
 
@@ -76,13 +76,14 @@ def _reading(name: str, step: Step, failed: str) -> str:
     return "\n".join(lines)
 
 
-def example(name: str, step: Step, tables: bool) -> str:
+def example(unit: Unit) -> str:
     """A program that reads steps from stdin, and prints the answers to each."""
+    name, step = unit.name, unit.step
     upper = name.upper()
     chosen = ""
     if step.program.choice is not None:
         chosen = f'        printf("%d ", {name}_choice(outputs));\n'
-        if tables:
+        if unit.tables:
             chosen = f'        printf("%s ", {name}_answer_names[{name}_choice(outputs)]);\n'
     return f"""\
 /* Reads steps from stdin, the numbers of each and then its symbols, and prints the answers to each. */
@@ -105,8 +106,9 @@ int main(void)
 """
 
 
-def check(name: str, step: Step) -> str:
+def check(unit: Unit) -> str:
     """A program that compares with ``expected.txt``, or measures the time of a step."""
+    name, step = unit.name, unit.step
     upper = name.upper()
     return f"""\
 /* Compares the answers with those in expected.txt, which is read from stdin: of each step what it reads, and then what
@@ -184,12 +186,13 @@ def names(step: Step) -> str:
     )
 
 
-def readme(name: str, step: Step, cost: Sized, title: str, small: Sequence[str]) -> str:
-    """What goes in, what comes out, what it costs, and how it was checked."""
+def readme(unit: Unit, small: Sequence[str]) -> str:
+    """What goes in, what comes out, what it costs, and how it was checked; ``small`` is what int8 weights change."""
+    name, step, cost = unit.name, unit.step, sized(unit)
     arguments = "".join(f"{argument}, " for _, argument in inputs_of(step))
     weights = "int8, with a float for each row" if small else "float"
     lines = [
-        f"# {title}",
+        f"# {unit.title}",
         "",
         f"One step of the model in plain C99: `{name}.h` says what it reads and answers, `{name}.c` is the code. It",
         "allocates nothing, prints nothing, and keeps nothing outside of the state that you give it; of the library it",

@@ -12,9 +12,28 @@ from unrolled.export.c_code.instructions_of import Writer
 from unrolled.export.c_code.step_of import Step, identifier
 from unrolled.program.instructions import Constant
 
-__all__ = ["Sized", "code", "comment_text", "count_of", "header", "inputs_of", "sized"]
+__all__ = ["Sized", "Unit", "code", "comment_text", "count_of", "header", "inputs_of", "sized"]
 
 _LISTED = 300  # names in a comment of the header
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is written as a pair of files.
+
+    Attributes:
+        name: of the files and functions.
+        title: what the model is, in a line.
+        step: what it does.
+        storage: how its constants are stored.
+        tables: whether the names of symbols and labels are in it.
+    """
+
+    name: str
+    title: str
+    step: Step
+    storage: Storage
+    tables: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +53,9 @@ class Sized:
     products: int
 
 
-def sized(step: Step, storage: Storage) -> Sized:
+def sized(unit: Unit) -> Sized:
     """What a step costs."""
-    program = step.program
+    program, storage = unit.step.program, unit.storage
     return Sized(
         sum(storage.bytes_of(one) for one in program.constants),
         4 + 4 * sum(one.vector.size for one in program.kept),
@@ -70,12 +89,13 @@ def comment_text(text: str) -> str:
     return text.replace("*/", "*\\/").replace("/*", "/\\*").replace("??", "?\\?")
 
 
-def header(name: str, step: Step, storage: Storage, title: str, tables: bool) -> str:
+def header(unit: Unit) -> str:
     """The header, with everything that a caller has to know in comments."""
+    name, step = unit.name, unit.step
     numbers, symbols, outputs = count_of(step)
-    guard, cost = f"{name.upper()}_H", sized(step, storage)
+    guard, cost = f"{name.upper()}_H", sized(unit)
     lines = [
-        f"/* {comment_text(title)}",
+        f"/* {comment_text(unit.title)}",
         " *",
         " * One step of the model: it reads a step of one row, and answers. Keep a state for each row; nothing else is",
         f" * kept. A step takes about {cost.products:,} multiply-adds and {cost.stack:,} bytes of stack.",
@@ -96,7 +116,7 @@ def header(name: str, step: Step, storage: Storage, title: str, tables: bool) ->
     lines += ["/* Read a step, and write the answers after it. */", f"{_signature(name, step)};", ""]
     if step.program.choice is not None:
         lines += ["/* The id of the value that the answers choose. */", f"int {name}_choice(const float *outputs);", ""]
-    if tables:
+    if unit.tables:
         lines += [f"extern const char *const {table}[{len(names)}];" for table, names in _tables(name, step)]
         lines.append("")
     lines += ["#ifdef __cplusplus", "}", "#endif", "", "#endif", ""]
@@ -154,12 +174,13 @@ def _listed(names: tuple[str, ...]) -> Iterator[str]:
         yield f" *     and so on up to {len(names) - 1}: see names.txt"
 
 
-def code(name: str, step: Step, storage: Storage, title: str, tables: bool) -> str:
+def code(unit: Unit) -> str:
     """The code: constants, helpers, and the functions of the header."""
+    name, step, storage = unit.name, unit.step, unit.storage
     program = step.program
     writer = Writer(program, storage, len(step.symbols) == 1)
     body = [line for one in program.instructions for line in writer.lines(one)]
-    lines = [f"/* {comment_text(title)} */", "#include <float.h>", "#include <math.h>", "#include <stddef.h>", ""]
+    lines = [f"/* {comment_text(unit.title)} */", "#include <float.h>", "#include <math.h>", "#include <stddef.h>", ""]
     lines += [f'#include "{name}.h"', ""]
     for constant in program.constants:
         lines += storage.declared(constant)
@@ -175,7 +196,7 @@ def code(name: str, step: Step, storage: Storage, title: str, tables: bool) -> s
     lines += ["}", ""]
     if program.choice is not None:
         lines += [f"int {name}_choice(const float *outputs)", "{", *_indented(_chosen(step)), "}", ""]
-    if tables:
+    if unit.tables:
         for table, names in _tables(name, step):
             lines += [
                 f"const char *const {table}[{len(names)}] = {{",
