@@ -118,7 +118,7 @@ def _linear_maps(cell: ExplainedCell, title: str) -> dict[str, _Linear]:
     sizes = {"x": cell.input_size} | {part: value.shape[1] for part, value in _parts(zero, title).items()}
 
     def products(rows: Tensor) -> Mapping[str, Tensor]:
-        x, *parts = rows.split(list(sizes.values()), 1)
+        x, *parts = torch.split(rows, list(sizes.values()), 1)
         state = parts[0] if isinstance(zero, Tensor) else type(zero)(*parts)
         with torch.no_grad():
             found: Mapping[str, Tensor] = exact.products(x, state)
@@ -136,6 +136,6 @@ def _linear_maps(cell: ExplainedCell, title: str) -> dict[str, _Linear]:
                 f"the product {product!r} of the cell {title} is not linear in its input and state, so its step cannot "
                 "be derived from its equations: give the cell a method write_step"
             )
-        named = zip(sizes, weight.split(list(sizes.values()), 1), strict=True)
+        named = zip(sizes, torch.split(weight, list(sizes.values()), 1), strict=True)
         maps[product] = _Linear(bias, {of: part for of, part in named if bool(part.any())})
     return maps

@@ -131,10 +131,9 @@ class LayerNormLSTM(nn.Module):
         program.each(self.equations, {**values, "c_before": c}, {"c": c, "o": o}, size)
         program.copy(read, c)
         program.add(Normalise(read, EPSILON))
-        gain, bias = program.constant(f"{name}_gain_c", self.gain_c), program.constant(f"{name}_bias_c", self.bias_c)
-        program.each(
-            {"h": "o * tanh(read * gain + bias)"}, {"o": o, "read": read, "gain": gain, "bias": bias}, {"h": h}, size
-        )
+        values = {"o": o, "read": read, "gain": program.constant(f"{name}_gain_c", self.gain_c)}
+        values["bias"] = program.constant(f"{name}_bias_c", self.bias_c)
+        program.each({"h": "o * tanh(read * gain + bias)"}, values, {"h": h}, size)
         return h
 
     def extra_repr(self) -> str:

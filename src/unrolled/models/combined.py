@@ -130,9 +130,10 @@ class Combined(Model):
                 f"the probabilities of this model are mixed with those of the {self.other.title}, which the export to "
                 f"C does not have: train with {named('blend')} none"
             )
-        values: dict[str, Source] = {"ours": self.network.write_step(program), "theirs": self.other.write_step(program)}
-        y = program.local("both", values["ours"].size)
-        program.each({"y": equations[self.how]}, {**values, "share": float(self.share)}, {"y": y}, y.size)
+        ours, theirs = self.network.write_step(program), self.other.write_step(program)
+        y = program.local("both", ours.size)
+        values: dict[str, Source] = {"ours": ours, "theirs": theirs, "share": float(self.share)}
+        program.each({"y": equations[self.how]}, values, {"y": y}, y.size)
         return y
 
     def embeddings(self) -> dict[Column, Named]:

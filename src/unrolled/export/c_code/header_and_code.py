@@ -139,8 +139,8 @@ def _told_inputs(step: Step) -> Iterator[str]:
             yield f" *   numbers[{place}]  {comment_text(channel)}, in the units of the data{ahead}{once}"
         yield " *     what is not finite (NAN) counts as missing"
     for symbols in step.symbols:
-        place = "symbol" if len(step.symbols) == 1 else f"symbols[{symbols.place}]"
-        yield f" *   {place}  {comment_text(symbols.name)}, by its number:"
+        given = "symbol" if len(step.symbols) == 1 else f"symbols[{symbols.place}]"
+        yield f" *   {given}  {comment_text(symbols.name)}, by its number:"
         yield from _listed(symbols.names)
     yield " */"
 

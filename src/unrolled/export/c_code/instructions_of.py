@@ -53,7 +53,7 @@ class Writer:
 
     def __init__(self, program: Program, storage: Storage, one_symbol: bool) -> None:
         self._storage, self._one_symbol = storage, one_symbol
-        memory = {one.name for one in (*program.locals, *program.constants)}
+        memory = {one.name for one in program.locals} | {one.name for one in program.constants}
         functions = {*CALLS.values(), *HELPERS}
         self._taken = {*_KEYWORDS.split(), *_OURS.split(), *memory, *functions}
         self.helpers: set[str] = set()

@@ -135,7 +135,7 @@ def names_of(encoding: Any) -> tuple[str, ...]:
     if isinstance(encoding, Labels):
         labels = tuple(str(label) for label in encoding.labels)
         return ("<unknown>", "<missing>")[: size - len(labels)] + labels
-    special = {}
+    special: dict[int | None, str] = {}
     if isinstance(encoding, Text):
         special = dict.fromkeys(encoding.never, "<unknown>") | {encoding.begin: "<begin>", encoding.end: "<end>"}
     return tuple(special.get(one) or _decoded(encoding, one) for one in range(size))

@@ -6,8 +6,9 @@ Axes: B rows, T steps, I inputs, H hidden units, D units of all parts of the sta
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -22,8 +23,10 @@ from unrolled.state import State, leaves, planted
 
 __all__ = ["cell_over_time"]
 
-_FUNCTIONS = {name: lambda x, name=name: x.apply(name.capitalize()) for name in ("sigmoid", "tanh", "relu")}
-_FUNCTIONS |= {"exp": lambda x: x.apply("Exp"), "maximum": lambda a, b: a.graph.op("Max", a, b)}
+_FUNCTIONS: dict[str, Callable[..., Value]] = {
+    **{name: partial(Value.apply, function=name.capitalize()) for name in ("sigmoid", "tanh", "relu", "exp")},
+    "maximum": lambda a, b: a.graph.op("Max", a, b),
+}
 _CLOSE = 1e-9  # how far float64 may round
 
 
