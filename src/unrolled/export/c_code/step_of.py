@@ -137,7 +137,9 @@ def names_of(encoding: Any) -> tuple[str, ...]:
         return ("<unknown>", "<missing>")[: size - len(labels)] + labels
     special: dict[int | None, str] = {}
     if isinstance(encoding, Text):
-        special = dict.fromkeys(encoding.never, "<unknown>") | {encoding.begin: "<begin>", encoding.end: "<end>"}
+        for one in encoding.never:
+            special[one] = "<unknown>"
+        special[encoding.begin], special[encoding.end] = "<begin>", "<end>"
     return tuple(special.get(one) or _decoded(encoding, one) for one in range(size))
 
 
