@@ -20,7 +20,7 @@ def quantised(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Example:
         >>> q, scale = quantised(np.array([[1.27, -0.5], [0.0, 0.0]]))
         >>> q.tolist(), scale.round(6).tolist()
-        ([[127, -50], [0, 0]], [0.01..., 0.0])
+        ([[127, -50], [0, 0]], [0.0099..., 0.0])
     """
     scale = (np.abs(values).max(1, initial=0) / 127).astype(np.float32)
     q = np.round(values / np.where(scale > 0, scale, 1).astype(np.float64)[:, None])
