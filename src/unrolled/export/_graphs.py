@@ -15,7 +15,7 @@ from unrolled.batch import Batch, Continuous, Discrete, Spec, Spelled, lengths_o
 from unrolled.data.encodings.encoding import Encoding
 from unrolled.data.encodings.facets import Scaled
 from unrolled.errors import UsageError, named
-from unrolled.layers.graph import Graph, Value, concat, where
+from unrolled.layers.graph import Graph, Value, concat, where, zeroed
 from unrolled.models.model import Model, Writer
 from unrolled.state import State, leaves, planted, walk
 from unrolled.tasks.task import Task
@@ -55,8 +55,8 @@ def graph_of(task: Task, network: Model) -> Graph:
     state = network.initial_state(1) if network.causal else None
     before = None if state is None else state_in(g, state)
     outputs, after = network.graph(inputs, lengths, before)
-    pooled = len(task.coder.specs) > 0 and task.pooled
-    g.output(OUTPUTS, outputs, (_ROWS, task.outputs) if pooled else (_ROWS, _STEPS, task.outputs))
+    outputs = outputs if task.pooled else zeroed(outputs, lengths)
+    g.output(OUTPUTS, outputs, (_ROWS, task.outputs) if task.pooled else (_ROWS, _STEPS, task.outputs))
     _answer(g, task, outputs, inputs, lengths)
     if state is not None:
         state_out(g, state, after)

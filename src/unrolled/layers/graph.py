@@ -115,6 +115,9 @@ class Value:
     def __gt__(self, other: Value | Number) -> Value:
         return self.graph.op("Greater", self, other)
 
+    def __ge__(self, other: Value | Number) -> Value:
+        return self.graph.op("GreaterOrEqual", self, other)
+
     def __and__(self, other: Value) -> Value:
         return self.graph.op("And", self, other)
 

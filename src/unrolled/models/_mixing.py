@@ -5,6 +5,7 @@ Axes: O outputs; of items N selected steps, V symbols.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -12,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unrolled.layers.graph import Value
 from unrolled.layers.item_outputs import Chances, ItemOutputs
 
-__all__ = ["How", "MixedItems", "Outputs", "mix", "mix_chances", "mixed"]
+__all__ = ["How", "MixedItems", "Outputs", "mix", "mix_chances", "mix_graph", "mixed"]
 
 How = Literal["sum", "mean", "softmax", "sigmoid"]
 Outputs = Tensor | ItemOutputs
@@ -49,6 +51,26 @@ def mix(first: Tensor, second: Tensor, share: Tensor, how: How) -> Tensor:
     on = torch.logaddexp(F.logsigmoid(first) + ours, F.logsigmoid(second) + theirs)
     off = torch.logaddexp(F.logsigmoid(-first) + ours, F.logsigmoid(-second) + theirs)
     return on - off
+
+
+def mix_graph(first: Value, second: Value, share: float, how: How) -> Value:
+    """`mix` as operators."""
+    g = first.graph
+    if how == "sum":
+        return first + second
+    if how == "mean":
+        return first + (second - first) * share
+    ours, theirs = (math.log(part) if part > 0 else -math.inf for part in (1 - share, share))
+
+    def added(a: Value, b: Value) -> Value:
+        a, b = a + ours, b + theirs
+        most = g.op("Max", a, b)
+        return most + ((a - most).apply("Exp") + (b - most).apply("Exp")).apply("Log")
+
+    if how == "softmax":
+        return added(first.apply("LogSoftmax", axis=-1), second.apply("LogSoftmax", axis=-1))
+    on = added(-(-first).apply("Softplus"), -(-second).apply("Softplus"))
+    return on - added(-first.apply("Softplus"), -second.apply("Softplus"))
 
 
 def mixed(first: Outputs, second: Outputs, share: Tensor, how: How) -> Outputs:

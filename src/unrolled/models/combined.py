@@ -5,18 +5,19 @@ Axes: B rows, T steps, O outputs.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.errors import UsageError, named
+from unrolled.layers.graph import Value
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import real_steps
-from unrolled.models._mixing import How, Outputs, mix, mixed
+from unrolled.models._mixing import How, Outputs, mix, mix_graph, mixed
 from unrolled.models._sketch import Sketch
 from unrolled.models.model import Column, LiveModel, Model, Named
 from unrolled.program.instructions import Source, Vector
@@ -113,6 +114,13 @@ class Combined(Model):
     def initial_state(self, batch: int) -> CombinedState:
         """The states of both before the first step of ``batch`` rows."""
         return CombinedState(self.network.initial_state(batch), self.other.initial_state(batch))
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        before = CombinedState(None, None) if state is None else state
+        first, network = self.network.graph(inputs, lengths, before.network)
+        second, other = self.other.graph(inputs, lengths, before.other)
+        return mix_graph(first, second, float(self.share), self.how), CombinedState(network, other)
 
     def session(self, rows: int = 1) -> LiveModel:
         """A live session of both."""

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from unrolled.data.encodings.facets import Flagged, Numbers
+from unrolled.layers.graph import Value, concat, where
 from unrolled.program.instructions import Vector
 from unrolled.program.program import Program
 
-__all__ = ["known_values", "write_known"]
+__all__ = ["filled_graph", "known_graph", "known_values", "write_known"]
 
 
 def known_values(x: Tensor, encoding: Any) -> tuple[Tensor, Tensor]:
@@ -57,3 +58,28 @@ def write_known(program: Program, x: Vector, before: Vector, flagged: Sequence[i
             1,
         )
     return now
+
+
+def known_graph(x: Value, encoding: Any) -> tuple[Value, Value | None]:
+    """The values (B, T, C) in ``x``, and those that are missing, bool, as operators; ``None`` if none ever is."""
+    g, channels = x.graph, len(encoding.mean)
+    flagged = list(encoding.flagged) if isinstance(encoding, Flagged) else []
+    values = x.part(0, channels, -1)
+    if not flagged:
+        return values, None
+    flags = x.part(channels, channels + len(flagged), -1)
+    never = flags.part(0, 1, -1) * 0.0
+    places = [flagged.index(c) if c in flagged else len(flagged) for c in range(channels)]
+    return values, g.op("Gather", concat([flags, never], -1), g.sizes(*places), axis=-1) > 0.0
+
+
+def filled_graph(values: Value, gone: Value | None, before: Value) -> Value:
+    """``values`` (B, T, C), the missing ones replaced by the one before; ``before`` (B, C) is that of the first."""
+    if gone is None:
+        return values
+
+    def step(state: list[Value], now: list[Value]) -> tuple[list[Value], list[Value]]:
+        kept = where(now[1], state[0], now[0])
+        return [kept], [kept]
+
+    return values.graph.scan([before], [values, gone], step)[1][0]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.data.examples.examples import Examples
+from unrolled.layers.graph import Value
 from unrolled.layers.lengths import real_steps
 from unrolled.models._mixing import Outputs
 from unrolled.solved.solved_model import SolvedModel
@@ -75,6 +76,12 @@ class Constant(Lookup):
             return self.outputs.expand(len(batch.lengths), -1), None
         real = real_steps(batch.lengths, batch.inputs[self._timed].shape[1])
         return self.outputs * real[..., None], None
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        outputs = lengths.graph.constant(self.outputs, np.float32)
+        steps = () if self._timed is None else (inputs[self._timed].size(1),)
+        return outputs.expand(lengths.size(0), *steps, len(self.outputs)), None
 
 
 def potentials(logs: Tensor, chain: bool) -> Tensor:

@@ -6,7 +6,7 @@ Axes: B rows, T steps, H horizon, C channels, m steps that are remembered.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -18,12 +18,13 @@ from unrolled.batch import Batch
 from unrolled.data.encodings.facets import Flagged, Numbers
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
+from unrolled.layers.graph import Value, concat, is_real
 from unrolled.layers.lengths import real_steps
 from unrolled.program.instructions import Push, Source, Vector
 from unrolled.program.program import Program
 from unrolled.solved._forecaster import Forecaster, Reading, step_by_step
-from unrolled.solved._known import write_known
-from unrolled.state import State
+from unrolled.solved._known import filled_graph, known_graph, write_known
+from unrolled.state import State, leaves, planted
 from unrolled.tasks.task import Task
 
 __all__ = ["Naive", "Recent", "numbers_over_time"]
@@ -102,6 +103,40 @@ class Naive(Forecaster):
         own = Recent(since[rows, times][:, None], torch.ones_like(rows))
         outputs[rows, times] = self._answer(Reading(values[rows, times], before.seen[rows], own))
         return outputs, after
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        if not self._task.pooled:
+            return super().graph(inputs, lengths, state)
+        x = inputs[self._name]
+        if state is None:
+            first = self.initial_state(1)
+            parts = (x.graph.constant(part).expand(x.size(0), *part.shape[1:]) for part in leaves(first, first))
+            state = planted(first, parts)
+        values, gone = known_graph(x, self._task.coder.answer)
+        count, (last, seen, (held, steps)) = self.remembered, state
+        every = concat([held, filled_graph(values, gone, held.part(count - 1, count, 1).squeeze(1))], 1)
+        held = every.rows(lengths.unsqueeze(1) + x.graph.constant(np.arange(count)))
+        steps = x.graph.op("Min", steps + lengths, count)
+        last = concat([last.unsqueeze(1), values], 1).rows(lengths.unsqueeze(1)).squeeze(1)
+        known = is_real(x, lengths).unsqueeze(2) & (~gone if gone is not None else values.apply("Abs") >= 0.0)
+        own = Recent(*cast(Any, (held, steps)))
+        after = Reading(*cast(Any, (last, seen + known.to(np.int64).sum(1), own)))
+        return self._changed(self.ahead_graph(held, steps), last), after
+
+    @abstractmethod
+    def ahead_graph(self, values: Value, steps: Value) -> Value:
+        """`ahead` as operators: (B, H, C) of the last steps (B, m, C), and their number (B,)."""
+
+    def _changed(self, ahead: Value, last: Value) -> Value:
+        """(B, H C Q): nothing is relative or centred, so the numbers are those of the last step and their spread."""
+        g, change = ahead.graph, (ahead - last.unsqueeze(1)).unsqueeze(3)
+        spread = g.constant(self.spread)
+        if self._gaussian:
+            change = concat([change, change * 0.0 + g.constant(self.spread[..., 1:])], 3)
+        else:
+            change = change + spread
+        return change.reshape(0, self.spread.numel())
 
     def _at(self, lengths: Tensor, values: Tensor, known: Tensor, steps: Tensor, before: Reading) -> Reading:
         """The state after ``lengths`` (B,) more steps."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from torch import Tensor
 
 from unrolled.data.examples.examples import Examples
+from unrolled.layers.graph import Value
 from unrolled.solved._naive import Naive, Recent, numbers_over_time
 from unrolled.tasks.task import Task
 
@@ -47,6 +48,11 @@ class LastValue(Naive):
     def ahead(self, state: Recent) -> Tensor:
         """The last known value at each step ahead."""
         return state.values[:, -1:].expand(-1, self.spread.shape[0], -1)
+
+    def ahead_graph(self, values: Value, steps: Value) -> Value:
+        """`ahead` as operators."""
+        count = self.remembered
+        return values.part(count - 1, count, 1).expand(1, self.spread.shape[0], 1)
 
 
 MEMBER = LastValue

@@ -18,6 +18,7 @@ from unrolled.batch import Batch, Discrete, Spec
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
+from unrolled.layers.graph import Value
 from unrolled.solved._linear_rows import fit_linear
 from unrolled.solved._row_targets import answer_of, asked_rows, minus_loss, row_targets
 from unrolled.solved._sparse_rows import SparseRows
@@ -89,6 +90,16 @@ class Linear(SolvedModel):
         for name, spec in self._specs.items():
             weight, x = self.weight[first : first + _width(spec)], batch.inputs[name]
             outputs = outputs + (functional.embedding(x, weight) if isinstance(spec, Discrete) else x @ weight)
+            first += _width(spec)
+        return outputs, None
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        g, first = lengths.graph, 0
+        outputs = g.constant(self.bias).expand(lengths.size(0), len(self.bias))
+        for name, spec in self._specs.items():
+            weight, x = g.constant(self.weight[first : first + _width(spec)]), inputs[name]
+            outputs = outputs + (g.op("Gather", weight, x) if isinstance(spec, Discrete) else x @ weight)
             first += _width(spec)
         return outputs, None
 

@@ -5,7 +5,7 @@ Axes: B rows, T steps, W width of the input, C channels, L steps of the window, 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -20,9 +20,10 @@ from unrolled.config import Part
 from unrolled.data.encodings.facets import Flagged
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
+from unrolled.layers.graph import Value, concat, last_steps, where
 from unrolled.program.instructions import Dot, Gather, Push, Source, Vector
 from unrolled.program.program import Program
-from unrolled.solved._known import write_known
+from unrolled.solved._known import filled_graph, known_graph, write_known
 from unrolled.solved._window_choice import Choice, choose, lengths, refit
 from unrolled.solved._window_moments import WindowSource, spread_evenly
 from unrolled.solved.solved_model import SolvedModel
@@ -83,7 +84,7 @@ class LinearWindow(SolvedModel):
     def __init__(self, task: Task, options: LinearWindow.Options) -> None:
         super().__init__(task, options)
         assert isinstance(task, Forecast)
-        answer = task.coder.answer
+        self._answer_coding = answer = task.coder.answer
         self._target, self._flagged = task.coder.target, list(answer.flagged) if isinstance(answer, Flagged) else []
         self._channels, self._horizon = len(task.channels), task.coder.horizon
         numbers = task.outputs // (self._horizon * self._channels)
@@ -167,6 +168,35 @@ class LinearWindow(SolvedModel):
                     change.size,
                 )
         return y
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        x, count = inputs[self._target], self._steps
+        g, first = x.graph, self.initial_state(1)
+        if state is None:
+            held, steps = (g.constant(part).expand(x.size(0), *part.shape[1:]) for part in first)
+        else:
+            held, steps = state
+        values, gone = known_graph(x, self._answer_coding)
+        seen = concat([held, filled_graph(values, gone, held.part(count - 1, count, 1).squeeze(1))], 1)
+        at = lengths.unsqueeze(1) + g.constant(np.arange(count))
+        at = where((steps > 0).unsqueeze(1), at, g.op("Max", at, count))
+        after = steps + lengths
+        window = seen.rows(g.op("Min", at, seen.size(1) - 1))
+        window = where((after > 0).unsqueeze(1, 2), window, 0.0)
+        return self._answered(window, last_steps(values, lengths)), WindowState(*cast(Any, (window, after)))
+
+    def _answered(self, window: Value, last: Value) -> Value:
+        """`_answer` as operators."""
+        g = window.graph
+        exact = window.to(np.float64)
+        change = (exact.transpose(0, 2, 1) @ g.constant(self.weight.detach().double().T)).transpose(0, 2, 1)
+        now = window.part(self._steps - 1, self._steps, 1).squeeze(1) - last
+        change = (change + now.to(np.float64).unsqueeze(1)).unsqueeze(3)
+        if self._deviates:
+            change = concat([change, change * 0.0], 3)
+        change = change + g.constant(self.bias.detach().double()[:, None])
+        return change.to(np.float32).reshape(0, self.bias.numel() * self._channels)
 
     def _read(self, x: Tensor, lengths: Tensor, state: WindowState) -> tuple[Tensor, WindowState]:
         last = x[torch.arange(len(x), device=x.device), (lengths - 1).clamp(min=0), : self._channels]  # (B, C)

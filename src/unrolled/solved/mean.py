@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from torch import Tensor
 
 from unrolled.data.examples.examples import Examples
+from unrolled.layers.graph import Value
 from unrolled.program.instructions import Source, Vector
 from unrolled.program.program import Program
 from unrolled.solved._naive import Naive, Recent, numbers_over_time
@@ -51,6 +52,10 @@ class Mean(Naive):
     def write_ahead(self, program: Program, recent: Vector, channel: int) -> Source:
         """The mean."""
         return float(self.mean[channel])
+
+    def ahead_graph(self, values: Value, steps: Value) -> Value:
+        """`ahead` as operators."""
+        return values.graph.constant(self.mean).expand(steps.size(0), self.spread.shape[0], len(self.mean))
 
 
 MEMBER = Mean

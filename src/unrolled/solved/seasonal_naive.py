@@ -12,6 +12,7 @@ from unrolled.baselines._season import season
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.horizon import Horizon
+from unrolled.layers.graph import Value, where
 from unrolled.program.instructions import Gather, Source, Vector
 from unrolled.program.program import Program
 from unrolled.solved._naive import Naive, Recent, numbers_over_time
@@ -88,6 +89,14 @@ class SeasonalNaive(Naive):
         equations = {"there": "1 - relu(1 - relu(steps - unknown))", "y": "last + there * (season - last)"}
         program.each(equations, values, {"y": ahead}, horizon)
         return ahead
+
+    def ahead_graph(self, values: Value, steps: Value) -> Value:
+        """`ahead` as operators."""
+        g, period = values.graph, self.remembered
+        at = g.constant(np.arange(self.spread.shape[0]) % period)
+        there = at >= (period - steps).unsqueeze(1)
+        last = values.part(period - 1, period, 1)
+        return where(there.unsqueeze(2), g.op("Gather", values, at, axis=1), last)
 
 
 MEMBER = SeasonalNaive

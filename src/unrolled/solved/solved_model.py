@@ -19,6 +19,8 @@ from unrolled.batch import Batch
 from unrolled.config import Part, options_of
 from unrolled.data.examples.examples import Examples
 from unrolled.errors import UsageError, named
+from unrolled.layers.config import NONE
+from unrolled.layers.graph import Value
 from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.models._mixing import Outputs
 from unrolled.models._session import PlainSession
@@ -97,6 +99,18 @@ class SolvedModel(Model):
 
         Those over items are `unrolled.layers.item_outputs.ItemOutputs`, as those of a network are.
         """
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """Refuse; those that can be exported write themselves.
+
+        Raises:
+            UsageError: always.
+        """
+        without = " ".join(f"{named(name)} {NONE}" for name in ("start", "blend", "only"))
+        raise UsageError(
+            f"this model answers with {self.name}, which cannot be exported as a graph: train a network without it, "
+            f"with {without}"
+        )
 
     @abstractmethod
     def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:

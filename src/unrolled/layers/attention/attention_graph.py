@@ -69,7 +69,7 @@ def sight(own: SelfAttention, x: Value, lengths: Value, state: KVCache | None) -
     distance = new.unsqueeze(1) - places.unsqueeze(1)  # (B, T, N + T)
     far = distance.apply("Abs")
     if own.causal:
-        seen = g.op("GreaterOrEqual", distance, 0)
+        seen = distance >= 0
     else:
         seen = is_real(x, lengths).unsqueeze(1) | g.op("Equal", distance, 0)
     if window is not None:

@@ -1,0 +1,81 @@
+"""Solved models, and networks that start from them or are mixed with them, in onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from export.test_units import DATA, of_data, ran
+
+import unrolled
+from unrolled.batch import Batch
+from unrolled.data.batches.loader import Loader
+from unrolled.errors import UsageError
+from unrolled.runs.trained import Trained
+
+pytest.importorskip("onnx", reason="onnx is not installed")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+NETWORK: dict[str, Any] = {"steps": 2, "hidden": 4, "model": "gru"}
+SHORT: dict[str, Any] = {"horizon": 3, "lookback": 30, "target": "load"}
+ROWS = {
+    "age": [float(n % 9) for n in range(60)],
+    "city": ["a", "b", "c"] * 20,
+    "kind": ["x" if n % 9 > 4 else "y" for n in range(60)],
+}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"only": "linear_window"},
+        {"only": "last_value"},
+        {"only": "mean"},
+        {"only": "seasonal_naive", "season": 4, "quantiles": [0.1, 0.9]},
+        {"start": "last_value", "blend": ["linear_window"], **NETWORK},
+        {"start": "linear_window", "distribution": "gaussian", "only": "none", "blend": ["none"], **NETWORK},
+    ],
+    ids=lambda one: "-".join(str(value) for value in one.values()),
+)
+def test_a_forecast_is_that_of_predict_whole_and_in_chunks(options: dict[str, Any]) -> None:
+    model = unrolled.fit(DATA, **{**SHORT, **options})
+    feed, table = of_data(model, DATA), model.predict(DATA)
+    states: dict[str, Any] = {}
+    for begin, end in ((0, 9), (9, 30)):
+        part = {name: value[:, begin:end] if value.ndim == 3 else value for name, value in feed.items()}
+        found = ran(model, {**part, "lengths": np.full(12, end - begin), **states})
+        states = {name.removesuffix(".after"): value for name, value in found.items() if name.endswith(".after")}
+    for which in (found, ran(model, feed)):
+        wanted = np.array(table.column("load_predicted").to_pylist())
+        assert np.allclose(which["answer.predicted"][..., 0], wanted, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "options", [{"only": "linear"}, {"only": "majority"}, {"blend": ["linear"], "start": "none", **NETWORK}]
+)
+def test_labels_of_rows_are_those_of_the_model(options: dict[str, Any]) -> None:
+    model = unrolled.fit(ROWS, target="kind", **{**options, "model": "mlp"} if "model" in options else options)
+    wanted, batch = outputs_of(model)
+    ages = np.array(ROWS["age"])[batch.rows.numpy(), None]
+    found = ran(model, {"age": ages, "city": batch.inputs["city"].numpy()})
+    assert np.allclose(found["outputs"], wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_what_has_no_graph_says_how_to_train_one_that_has(tmp_path: Path) -> None:
+    texts = {"text": ["a long road home", "the long way"] * 20}
+    model = unrolled.fit(texts, task="next_step", target="text", only="ngram")
+    with pytest.raises(UsageError, match="train a network without it, with start none blend none only none"):
+        model.export(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def outputs_of(model: Trained) -> tuple[np.ndarray, Batch]:
+    """What the model itself gives for a batch of `ROWS`."""
+    part = model.read(ROWS)
+    examples = model.encode(part, target=False)
+    batch = Loader(examples, model._answering(part, examples)[1])[0]
+    with torch.no_grad():
+        return model.network.run(batch)[0].numpy(), batch
