@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import unrolled as ur
-from unrolled.page.server import LivePage
+from unrolled.page.live_page import LivePage
 from unrolled.runs.live_inspection import LiveInspection
 
 TEXT = ["the cat sat on the mat.", "the dog ate the hat."] * 12

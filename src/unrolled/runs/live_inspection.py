@@ -21,7 +21,7 @@ from unrolled.inspection.interventions import Held, Uniform
 from unrolled.inspection.trace import Change, Trace, losses_of, trace
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.page.document import Section, document, escaped, payload
-from unrolled.page.server import LivePage
+from unrolled.page.live_page import LivePage
 from unrolled.runs.continuation import unseen
 from unrolled.runs.inspecting import Inspection
 from unrolled.runs.trained import Trained

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from unrolled.errors import DataError
-from unrolled.page.server import HOST, LivePage
+from unrolled.page.live_page import HOST, LivePage
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, Any]:

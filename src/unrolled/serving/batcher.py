@@ -1,0 +1,183 @@
+"""The tick: one step of each session that has one waiting, taken together.
+
+Nothing waits on purpose. While one tick runs, steps gather, and the next tick takes them all: under load the batches
+form by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from unrolled.errors import UnrolledError
+from unrolled.serving.options import ServeOptions
+from unrolled.serving.refusals import Refused
+from unrolled.serving.sessions import LiveSession
+from unrolled.serving.waiting import Item
+from unrolled.streaming.pool import Pool
+
+__all__ = ["Batcher"]
+
+_log = logging.getLogger("unrolled.serving")
+_SHORT = 3e-4  # seconds: a tick that takes longer does not hold up the loop, but runs in the worker thread
+_SMOOTH = 0.2  # weight of the newest tick in the running mean
+_STUCK = 30.0  # seconds of a tick after which the server no longer counts as alive
+
+
+class Batcher:
+    """Steps the sessions of one model.
+
+    Args:
+        pool: the model's sessions. Whoever else touches it holds `lock`.
+        options: of the server.
+
+    Attributes:
+        lock: held while the pool works.
+        waiting: the steps that wait.
+    """
+
+    def __init__(self, pool: Pool, options: ServeOptions) -> None:
+        self.pool, self._options = pool, options
+        self.lock = asyncio.Lock()
+        self.waiting = 0
+        self._ready: deque[LiveSession] = deque()
+        self._wake = asyncio.Event()
+        self._worker = ThreadPoolExecutor(1, "tick")
+        self._seconds = 0.0  # of one step, as a running mean over ticks
+        self._since: float | None = None  # when the tick that runs now began
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin to tick, in the running loop."""
+        self._task = asyncio.create_task(self._run())
+
+    @property
+    def alive(self) -> bool:
+        """Whether it ticks, and no tick hangs."""
+        stuck = self._since is not None and time.monotonic() - self._since > _STUCK
+        return self._stopped or (self._task is not None and not self._task.done() and not stuck)
+
+    def submit(self, session: LiveSession, item: Item) -> None:
+        """Let an item wait for its steps; its `Waiting` is told when they are answered.
+
+        Raises:
+            Refused: too much waits already, or the server is about to end.
+        """
+        if self._stopped:
+            raise Refused("Draining", "the server is about to end: connect again and repeat the step")
+        most, all_ = self._options.session_waiting, self._options.waiting
+        if len(session.items) >= most:
+            retry = len(session.items) * self._seconds
+            raise Refused("Busy", f"{most} messages of this session wait already: wait for an answer", retry=retry)
+        if self.waiting + len(item.values) > all_:
+            retry = self.waiting * self._seconds
+            raise Refused("Overloaded", f"{all_} steps wait already: try again later", retry=retry)
+        session.items.append(item)
+        self.waiting += len(item.values)
+        if len(session.items) == 1:
+            self._ready.append(session)
+            self._wake.set()
+
+    async def stop(self) -> None:
+        """End after the tick that runs; steps that were not taken are refused, for their clients to repeat."""
+        self._stopped = True
+        async with self.lock:
+            for session in self._ready:
+                while session.items:
+                    self._done(session, Refused("Draining", "the server is about to end: connect again and repeat"))
+            self._ready.clear()
+        if self._task is not None:
+            self._task.cancel()
+        self._worker.shutdown(wait=False)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(self._options.linger)  # at least one turn, in which every socket hands in its step
+            async with self.lock:
+                if taken := self._take():
+                    self._answer(taken, await self._push(taken))
+            if not self._ready:
+                self._wake.clear()
+
+    def _take(self) -> list[LiveSession]:
+        """The sessions whose oldest item gets a step in this tick."""
+        now, taken = time.monotonic(), []
+        for _ in range(min(len(self._ready), self._options.max_batch)):
+            session = self._ready.popleft()
+            while session.items and not self._begins(session, session.items[0], now):
+                pass
+            if session.items:
+                taken.append(session)
+        return taken
+
+    def _begins(self, session: LiveSession, item: Item, now: float) -> bool:
+        """Whether the item needs a step; one that does not is done with."""
+        if item.waiting.cancelled:
+            self._done(session)
+            return False
+        if now > item.deadline:
+            self._done(session, Refused("Expired", f"the step waited for more than {self._options.deadline:g} seconds"))
+            return False
+        if not item.begun:
+            item.begun = True
+            try:
+                item.begin(session.n, session.last)
+            except Refused as refused:
+                self._done(session, refused)
+                return False
+            if item.complete:
+                self._done(session)
+                return False
+        return True
+
+    async def _push(self, taken: Sequence[LiveSession]) -> list[dict[str, Any] | UnrolledError]:
+        pushed = [(session.handle, session.items[0].next_value) for session in taken]
+        self._since = start = time.monotonic()
+        try:
+            if self._seconds * len(pushed) < _SHORT:
+                return self.pool.push(pushed)
+            return await asyncio.get_running_loop().run_in_executor(self._worker, self.pool.push, pushed)
+        except Exception:
+            _log.exception("a tick of %d steps failed; each is tried by itself", len(pushed))
+            return [self._alone(session, value) for session, (_, value) in zip(taken, pushed, strict=True)]
+        finally:
+            self._since = None
+            each = (time.monotonic() - start) / len(pushed)
+            self._seconds += _SMOOTH * (each - self._seconds)
+
+    def _alone(self, session: LiveSession, value: Any) -> dict[str, Any] | UnrolledError:
+        """The answer to one step of a tick that failed, unless that tick has taken it."""
+        if self.pool.steps_of(session.handle) != session.n:
+            return UnrolledError("the answer of this step was lost: open a new session")
+        try:
+            (answer,) = self.pool.push([(session.handle, value)])
+            return answer
+        except Exception as error:
+            _log.exception("a step failed")
+            return UnrolledError(f"internal error ({type(error).__name__}): the step was not taken")
+
+    def _answer(self, taken: Sequence[LiveSession], answers: Sequence[dict[str, Any] | UnrolledError]) -> None:
+        for session, answer in zip(taken, answers, strict=True):
+            item = session.items[0]
+            if isinstance(answer, UnrolledError):
+                self._done(session, answer)
+            else:
+                item.answers.append(answer)
+                session.taken(item.answers)
+                if item.complete:
+                    self._done(session)
+            if session.items:
+                self._ready.append(session)
+
+    def _done(self, session: LiveSession, error: UnrolledError | None = None) -> None:
+        item = session.items.popleft()
+        self.waiting -= len(item.values)
+        item.error = error
+        item.waiting.one_is_done()

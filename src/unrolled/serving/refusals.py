@@ -1,0 +1,79 @@
+"""What the server refuses, and the status that says so."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from unrolled.errors import DataError, ModelError, UnrolledError, UsageError
+
+__all__ = ["Refused", "about", "retry_after", "status_of"]
+
+_STATUS = {  # type of the error in an answer -> the status of HTTP
+    "BadRequest": HTTPStatus.BAD_REQUEST,
+    "Unauthorized": HTTPStatus.UNAUTHORIZED,
+    "Forbidden": HTTPStatus.FORBIDDEN,
+    "NotFound": HTTPStatus.NOT_FOUND,
+    "Conflict": HTTPStatus.CONFLICT,
+    "CannotStream": HTTPStatus.CONFLICT,
+    "TooLarge": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "Misdirected": HTTPStatus.MISDIRECTED_REQUEST,
+    "Busy": HTTPStatus.TOO_MANY_REQUESTS,  # a bound of the session
+    "Overloaded": HTTPStatus.SERVICE_UNAVAILABLE,  # a bound of the server
+    "Draining": HTTPStatus.SERVICE_UNAVAILABLE,
+    "Expired": HTTPStatus.GATEWAY_TIMEOUT,
+}
+_RETRIED = {"Busy", "Overloaded", "Draining"}
+
+
+class Refused(UnrolledError):
+    """A request that is not carried out.
+
+    Args:
+        kind: its type in the answer, one of those that have a status.
+        message: what is wrong, and what to do.
+        retry: after how many seconds it is worth another try, where it is.
+        details: further fields of the error, such as the number that was expected.
+
+    Example:
+        >>> Refused("Busy", "32 messages wait").status
+        <HTTPStatus.TOO_MANY_REQUESTS: 429>
+    """
+
+    def __init__(self, kind: str, message: str, *, retry: float = 1.0, **details: object) -> None:
+        super().__init__(message)
+        self.kind, self.status = kind, _STATUS[kind]
+        self.retry = retry if kind in _RETRIED else None
+        self._details = details
+
+    def details(self) -> dict[str, object]:
+        return self._details | ({} if self.retry is None else {"retry_after_s": self.retry})
+
+
+def status_of(error: UnrolledError) -> HTTPStatus:
+    """The status of an answer that is this error."""
+    match error:
+        case Refused():
+            return error.status
+        case DataError():
+            return HTTPStatus.UNPROCESSABLE_ENTITY
+        case UsageError() | ModelError():
+            return HTTPStatus.BAD_REQUEST
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def retry_after(error: UnrolledError) -> dict[str, str]:
+    """The header that says when to try again, where it is worth it; whole seconds, at least one."""
+    retry = error.retry if isinstance(error, Refused) else None
+    return {} if retry is None else {"retry-after": str(max(1, round(retry)))}
+
+
+def about(error: UnrolledError) -> dict[str, Any]:
+    """An error as it stands in an answer.
+
+    >>> about(DataError("is empty", column="x"))["column"]
+    'x'
+    """
+    kind = error.kind if isinstance(error, Refused) else type(error).__name__
+    told = {name: value for name, value in error.details().items() if value is not None}
+    return {"type": kind, "message": str(error), "exit_code": error.exit_code, **told}

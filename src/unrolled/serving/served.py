@@ -1,0 +1,82 @@
+"""A model that is served: its name, its weights, and the sessions that step through them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from unrolled.errors import UsageError
+from unrolled.runs.trained import Trained
+from unrolled.serving.batcher import Batcher
+from unrolled.serving.options import ServeOptions
+from unrolled.serving.refusals import Refused
+
+__all__ = ["Served"]
+
+
+class Served:
+    """One model of a server.
+
+    Args:
+        name: what requests call it.
+        trained: the model.
+        options: of the server.
+
+    Attributes:
+        identity: the fingerprint of its weights.
+        cannot_stream: why it has no sessions, as a sentence; ``None`` if it has.
+    """
+
+    def __init__(self, name: str, trained: Trained, options: ServeOptions) -> None:
+        self.name, self.trained = name, trained
+        self.identity = trained.fingerprint()
+        self.cannot_stream: str | None = None
+        self._batcher: Batcher | None = None
+        try:
+            self._batcher = Batcher(trained.pool(device="cpu"), options)
+        except UsageError as error:
+            self.cannot_stream = str(error)
+
+    @property
+    def batcher(self) -> Batcher:
+        """What steps its sessions.
+
+        Raises:
+            Refused: it cannot stream.
+        """
+        if self._batcher is None:
+            raise Refused("CannotStream", str(self.cannot_stream))
+        return self._batcher
+
+    def start(self) -> None:
+        """Begin to answer, in the running loop."""
+        if self._batcher is not None:
+            self._batcher.start()
+
+    async def stop(self) -> None:
+        """Take no further steps."""
+        if self._batcher is not None:
+            await self._batcher.stop()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it answers."""
+        return self._batcher is None or self._batcher.alive
+
+    @cached_property
+    def about(self) -> dict[str, object]:
+        """The model in words and numbers, for ``/v1/model``."""
+        described = self.trained.describe()
+        coder = self.trained.task.coder
+        return {
+            "model": self.name,
+            "title": described.title,
+            "task": self.trained.task.name,
+            "version": self.identity[:12],
+            "columns": described.columns,
+            "reads": list(coder.reads),
+            "parameters": described.parameters,
+            "state_bytes": described.state_bytes,
+            "streams": self.cannot_stream is None,
+            "cannot_stream": self.cannot_stream,
+            "metrics": self.trained.metrics,
+        }

@@ -1,0 +1,141 @@
+"""What all requests share: the models, the sessions, the store, and whether the server is about to end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unrolled.errors import UnrolledError, did_you_mean
+from unrolled.runs.trained import Trained
+from unrolled.serving.options import ServeOptions
+from unrolled.serving.refusals import Refused, about
+from unrolled.serving.served import Served
+from unrolled.serving.sessions import LiveSession, Sessions
+from unrolled.serving.store import MemoryStore, Store
+from unrolled.serving.waiting import Item, Waiting
+
+__all__ = ["Service"]
+
+_TIDY = 1.0  # seconds between two looks at what is idle
+
+
+class Service:
+    """The state of a server.
+
+    Args:
+        models: name -> model, the default one first.
+        options: all of them.
+        store: where sessions are kept that are not in memory.
+
+    Attributes:
+        draining: whether it takes no more steps.
+        sockets: the open WebSockets.
+        busy: those that are between a message and its answer.
+    """
+
+    def __init__(self, models: Mapping[str, Trained], options: ServeOptions, store: Store | None = None) -> None:
+        self.options = options
+        self.models = {name: Served(name, trained, options) for name, trained in models.items()}
+        self.store = store or MemoryStore(options.keep)
+        self.sessions = Sessions(self.store, options, self.models.values())
+        self.draining = False
+        self.sockets: set[Any] = set()
+        self.busy: set[Any] = set()
+        self._tidying: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to answer, in the running loop."""
+        for model in self.models.values():
+            model.start()
+        self._tidying = asyncio.create_task(self._tidy())
+
+    async def stop(self) -> None:
+        """Take no further steps, and put every session into the store."""
+        self.draining = True
+        for model in self.models.values():
+            await model.stop()
+        if self._tidying is not None:
+            self._tidying.cancel()
+
+    def model(self, name: str | None) -> Served:
+        """The model of this name, or the default one.
+
+        Raises:
+            Refused: there is no such model.
+        """
+        if name is None:
+            return next(iter(self.models.values()))
+        if (found := self.models.get(name)) is None:
+            raise Refused("NotFound", f"there is no model {name[:60]!r}.{did_you_mean(name[:60], self.models)}")
+        return found
+
+    async def open(self, name: str | None) -> LiveSession:
+        """A new session of the model of this name.
+
+        Raises:
+            Refused: there is no such model, it cannot stream, there are too many, or the server is about to end.
+        """
+        if self.draining:
+            raise Refused("Draining", "the server is about to end: try again")
+        return await self.sessions.open(self.model(name))
+
+    async def step(self, session: LiveSession, number: int | None, values: Sequence[Any]) -> Item:
+        """Take steps of a session, when their turn comes.
+
+        Raises:
+            Refused: too much waits already.
+        """
+        waiting = Waiting(1)
+        item = Item(number, values, time.monotonic() + self.options.deadline, waiting)
+        session.seen = time.monotonic()
+        session.model.batcher.submit(session, item)
+        await waiting.done()
+        return item
+
+    async def steps(self, asked: Sequence[tuple[str, int | None, Any]]) -> list[list[Any]]:
+        """Take a step of many sessions: for each its session, its number, and its answer or ``{"error": …}``."""
+        waiting, now = Waiting(len(asked)), time.monotonic()
+        deadline = now + self.options.deadline
+        items = []
+        for id_, number, value in asked:
+            item = Item(number, (value,), deadline, waiting)
+            items.append(item)
+            try:
+                session = self.sessions.here(id_) or await self.sessions.find(id_)
+                session.seen = now
+                session.model.batcher.submit(session, item)
+            except UnrolledError as error:
+                item.error = error
+                waiting.one_is_done()
+        await waiting.done()
+        return [
+            [id_, item.number, item.answers[0] if item.error is None else {"error": about(item.error)}]
+            for (id_, _, _), item in zip(asked, items, strict=True)
+        ]
+
+    @property
+    def alive(self) -> bool:
+        """Whether every model still answers."""
+        return all(model.alive for model in self.models.values())
+
+    def unready(self) -> str | None:
+        """Why no further client should come here, as a sentence; ``None`` if one may."""
+        if self.draining:
+            return "the server is about to end"
+        if not self.alive:
+            return "a model no longer answers"
+        bounds = {
+            "sessions": (len(self.sessions), self.options.sessions),
+            "sockets": (len(self.sockets), self.options.sockets),
+            "waiting": (max(model.waiting for model in self.models.values()), self.options.waiting),
+        }
+        full = [name for name, (count, most) in bounds.items() if count > 0.9 * most]
+        return f"nearly at its bound: {', '.join(full)}" if full else None
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(_TIDY)
+            await self.sessions.park()
+            await self.store.sweep()

@@ -1,0 +1,176 @@
+"""Which sessions there are: in memory, or in the store; under ids that nobody can guess."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from unrolled.serving.options import ServeOptions
+from unrolled.serving.refusals import Refused
+from unrolled.serving.store import Record, Store
+
+if TYPE_CHECKING:
+    from unrolled.serving.served import Served
+    from unrolled.serving.waiting import Item
+
+__all__ = ["LiveSession", "Sessions"]
+
+
+class LiveSession:
+    """A session in memory.
+
+    Attributes:
+        id: what clients call it.
+        model: whose session it is.
+        handle: its state in the model's pool.
+        n: how many steps it has taken.
+        last: the answers of the last of them, at least one.
+        items: what waits for a step, the oldest first.
+        seen: when it was last used, on the monotonic clock.
+        saved: how many steps the store knows of.
+        restored: whether it came from the store.
+        socket: the connection that it belongs to, if there is one.
+    """
+
+    __slots__ = ("handle", "id", "items", "last", "model", "n", "restored", "saved", "seen", "socket")
+
+    def __init__(self, id_: str, model: Served, handle: int, n: int = 0) -> None:
+        self.id, self.model, self.handle, self.n = id_, model, handle, n
+        self.last: list[dict[str, Any]] = []
+        self.items: deque[Item] = deque()
+        self.seen = time.monotonic()
+        self.saved, self.restored = 0, False
+        self.socket: object | None = None
+
+    def taken(self, answers: list[dict[str, Any]]) -> None:
+        """Count a step, the last one of ``answers``."""
+        self.n += 1
+        self.last = answers
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nobody uses it."""
+        return not self.items and self.socket is None
+
+
+class Sessions:
+    """The sessions of a server.
+
+    Args:
+        store: where those go that nobody uses.
+        options: of the server.
+        models: the models that a stored session may belong to.
+    """
+
+    def __init__(self, store: Store, options: ServeOptions, models: Iterable[Served]) -> None:
+        self._store, self._options, self._models = store, options, models
+        self._live: dict[str, LiveSession] = {}
+        self._fetching: dict[str, asyncio.Task[LiveSession]] = {}
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def here(self, id_: str) -> LiveSession | None:
+        """The session with this id, if it is in memory."""
+        return self._live.get(id_)
+
+    async def open(self, model: Served, snapshot: bytes | None = None) -> LiveSession:
+        """A new session.
+
+        Args:
+            model: of which model.
+            snapshot: where it goes on from.
+
+        Raises:
+            Refused: the model cannot stream, or there are too many sessions.
+            ModelError: the snapshot is not one of this model.
+        """
+        return await self._opened(secrets.token_urlsafe(16), model, snapshot)
+
+    async def find(self, id_: str) -> LiveSession:
+        """The session with this id, from memory or from the store.
+
+        Raises:
+            Refused: there is no such session, or there are too many.
+        """
+        if session := self._live.get(id_):
+            return session
+        task = self._fetching.get(id_)
+        if task is None:
+            task = self._fetching[id_] = asyncio.create_task(self._fetch(id_))
+            task.add_done_callback(lambda _: self._fetching.pop(id_, None))
+        return await asyncio.shield(task)
+
+    async def close(self, session: LiveSession) -> None:
+        """End a session, for good."""
+        self._live.pop(session.id, None)
+        await self._store.drop(session.id)
+        await self._forget(session)
+
+    async def save(self, sessions: Iterable[LiveSession]) -> int:
+        """Put those that changed since the last time into the store; how many they are."""
+        changed = [session for session in sessions if session.saved != session.n or not session.n]
+        by_model: dict[Served, list[LiveSession]] = {}
+        for session in changed:
+            by_model.setdefault(session.model, []).append(session)
+        records = []
+        for model, its in by_model.items():
+            async with model.batcher.lock:
+                records += [_record(model, session) for session in its]
+        lost = set(await self._store.put(records))
+        for record in records:
+            if (session := self._live.get(record.session)) is not None:
+                session.saved = record.n
+                if record.session in lost:  # another server goes on with it
+                    del self._live[record.session]
+                    await self._forget(session)
+        return len(records)
+
+    async def save_all(self) -> int:
+        """Put every session that changed into the store; how many they are."""
+        return await self.save(list(self._live.values()))
+
+    async def park(self) -> int:
+        """Take sessions that nobody has used for long out of memory; the store keeps them. How many they are."""
+        before = time.monotonic() - self._options.park
+        idle = [session for session in self._live.values() if session.seen < before and session.at_rest]
+        await self.save(idle)
+        parked = [session for session in idle if session.at_rest and session.saved == session.n]
+        for session in parked:
+            if self._live.pop(session.id, None) is not None:
+                await self._forget(session)
+        return len(parked)
+
+    async def _fetch(self, id_: str) -> LiveSession:
+        record = await self._store.take(id_)
+        if record is None:
+            raise Refused("NotFound", "there is no such session, or it has expired: open a new one")
+        model = next((model for model in self._models if model.identity == record.model), None)
+        if model is None:
+            raise Refused("NotFound", "this session belongs to a model that is no longer served: open a new one")
+        session = await self._opened(id_, model, record.state)
+        session.last, session.saved, session.restored = record.last, record.n, True
+        return session
+
+    async def _opened(self, id_: str, model: Served, snapshot: bytes | None) -> LiveSession:
+        if len(self._live) >= self._options.sessions:
+            raise Refused("Overloaded", f"there are {self._options.sessions} sessions already: try again later")
+        batcher = model.batcher
+        async with batcher.lock:
+            handle = batcher.pool.open(snapshot)
+            session = LiveSession(id_, model, handle, batcher.pool.steps_of(handle))
+        self._live[id_] = session
+        return session
+
+    async def _forget(self, session: LiveSession) -> None:
+        async with session.model.batcher.lock:
+            session.model.batcher.pool.close(session.handle)
+
+
+def _record(model: Served, session: LiveSession) -> Record:
+    state = model.batcher.pool.snapshot(session.handle)
+    return Record(session.id, model.identity, session.n, session.last[-1:], state)

@@ -1,0 +1,90 @@
+"""Where sessions are kept that are not in memory: in this process, a folder, or a server that several share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+__all__ = ["MemoryStore", "Record", "Store"]
+
+
+class Record(Struct, array_like=True, frozen=True):
+    """A session as a store keeps it.
+
+    Attributes:
+        session: its id.
+        model: the fingerprint of the weights.
+        n: how many steps it has taken.
+        last: the answers of the last steps.
+        state: a snapshot, as `Pool.open` takes it.
+    """
+
+    session: str
+    model: str
+    n: int
+    last: list[dict[str, Any]]
+    state: bytes
+
+
+class Store(Protocol):
+    """Keeps sessions. A session belongs to the server that last took it, and only that one may put it.
+
+    Attributes:
+        durable: whether what it keeps outlives this process.
+    """
+
+    durable: bool
+
+    async def put(self, records: Sequence[Record]) -> Sequence[str]:
+        """Keep these, all or none, in place of their older records; returns the ids that another server has taken."""
+
+    async def take(self, session: str) -> Record | None:
+        """The newest record of a session, which then belongs to this server; ``None`` if there is no such session."""
+
+    async def drop(self, session: str) -> None:
+        """Forget a session."""
+
+    async def sweep(self) -> None:
+        """Forget the sessions that were put too long ago."""
+
+    async def close(self) -> None:
+        """Give back what it holds open."""
+
+
+class MemoryStore:
+    """Keeps sessions in this process.
+
+    Args:
+        keep: for how many seconds.
+    """
+
+    durable = False
+
+    def __init__(self, keep: float) -> None:
+        self._keep = keep
+        self._records: dict[str, tuple[float, Record]] = {}  # the oldest first
+
+    async def put(self, records: Sequence[Record]) -> Sequence[str]:
+        now = time.monotonic()
+        for record in records:
+            self._records.pop(record.session, None)
+            self._records[record.session] = now, record
+        return ()
+
+    async def take(self, session: str) -> Record | None:
+        found = self._records.pop(session, None)
+        return None if found is None else found[1]
+
+    async def drop(self, session: str) -> None:
+        self._records.pop(session, None)
+
+    async def sweep(self) -> None:
+        before = time.monotonic() - self._keep
+        while self._records and next(iter(self._records.values()))[0] < before:
+            del self._records[next(iter(self._records))]
+
+    async def close(self) -> None:
+        self._records.clear()

@@ -1,0 +1,90 @@
+"""Steps that wait for a tick: the items of a message, and what is told when all of them are answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from unrolled.errors import UnrolledError
+from unrolled.serving.refusals import Refused
+
+__all__ = ["Item", "Waiting"]
+
+
+class Waiting:
+    """What a client's message waits for: that all of its items are done.
+
+    Args:
+        items: how many there are.
+    """
+
+    __slots__ = ("_future", "_left")
+
+    def __init__(self, items: int) -> None:
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._left = items
+        if not items:
+            self._future.set_result(None)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits any more."""
+        return self._future.cancelled()
+
+    def one_is_done(self) -> None:
+        self._left -= 1
+        if not self._left and not self._future.done():
+            self._future.set_result(None)
+
+    async def done(self) -> None:
+        await self._future
+
+
+class Item:
+    """Steps of one session that came in one message.
+
+    Args:
+        number: of the first step; ``None``: the next one.
+        values: one a step.
+        deadline: when it is too late to take them, on the monotonic clock.
+        waiting: what is told when they are done.
+
+    Attributes:
+        answers: one for each step so far.
+        error: why there are no more.
+    """
+
+    __slots__ = ("answers", "begun", "deadline", "error", "number", "values", "waiting")
+
+    def __init__(self, number: int | None, values: Sequence[Any], deadline: float, waiting: Waiting) -> None:
+        self.number, self.values, self.deadline, self.waiting = number, values, deadline, waiting
+        self.answers: list[dict[str, Any]] = []
+        self.error: UnrolledError | None = None
+        self.begun = False
+
+    @property
+    def next_value(self) -> Any:
+        return self.values[len(self.answers)]
+
+    @property
+    def complete(self) -> bool:
+        return len(self.answers) == len(self.values)
+
+    def begin(self, taken: int, last: Sequence[dict[str, Any]]) -> None:
+        """Find its place in the session: a step that was taken before is answered again, and not taken again.
+
+        Args:
+            taken: how many steps the session has taken.
+            last: the answers of the last of them.
+
+        Raises:
+            Refused: steps are missing between, or were answered too long ago.
+        """
+        self.number = number = taken + 1 if self.number is None else self.number
+        before = taken + 1 - number
+        if before < 0:
+            raise Refused("Conflict", f"the next step is {taken + 1}, not {number}", n=taken)
+        if before > len(last):
+            raise Refused("Conflict", f"the next step is {taken + 1}; step {number} is no longer remembered", n=taken)
+        self.answers += last[len(last) - before :][: len(self.values)]
