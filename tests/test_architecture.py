@@ -39,7 +39,7 @@ ORDER = (
         "training",
         "planning",
     ),
-    *("streaming", "inspection", "views", "word2vec", "export", "runs", "api", "demo", "tour", "testing"),
+    *("streaming", "inspection", "views", "word2vec", "export", "runs", "serving", "api", "demo", "tour", "testing"),
 )
 # Parts that may import less than the order allows, or what stands below them for a reason.
 ONLY: dict[str, tuple[str, ...]] = {
@@ -59,6 +59,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "metrics",
         "music",
         "page",
+        "serving",
     ),
     "client": ("errors",),  # it runs where neither torch nor NumPy is
     "__init__": ("api", "registry"),

@@ -99,7 +99,8 @@ def test_importing_touches_neither_network_nor_files_nor_processes() -> None:
         # What others do as they are imported is not ours to forbid: they come first.
         for name in ("torch", "torch.utils.data", "numpy", "pyarrow", "pyarrow.csv", "pyarrow.json", "pyarrow.parquet",
                      "pyarrow.feather", "pyarrow.compute", "safetensors.torch", "tokenizers", "pydantic", "cyclopts",
-                     "rich.console", "rich.progress", "yaml"):
+                     "rich.console", "rich.progress", "yaml", "prometheus_client", "uvicorn",
+                     "uvicorn.lifespan.on", "websockets.asyncio.client", "httptools"):
             importlib.import_module(name)
 
         def refuse(event, arguments):

@@ -25,7 +25,7 @@ def test_help_lists_every_verb_and_imports_no_torch(unrolled: Unrolled) -> None:
     done = unrolled("--help")
     assert done.code == 0
     verbs = ("fit", "evaluate", "predict", "generate", "stream", "describe", "compare", "inspect", "memory", "probe")
-    for verb in (*verbs, "embed", "demo", "tour", "doctor"):
+    for verb in (*verbs, "embed", "demo", "tour", "doctor", "serve"):
         assert f"│ {verb} " in done.out
     program = (
         "import sys; from unrolled.cli.main import main; main(['fit', '--help']); main(['--help']);"

@@ -31,6 +31,7 @@ _VERBS = {
     "predict": "Predict the target of each row of a file.",
     "generate": "Continue a prompt.",
     "stream": "Predict live, line by line from stdin.",
+    "serve": "Serve trained models: live sessions and predictions.",
     "export": "Write a trained model in a form that runs without this package.",
     "describe": "Show a model's parts, and draw it unrolled.",
     "compare": "Compare trained models on the same held-out data.",

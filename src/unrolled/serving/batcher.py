@@ -88,15 +88,26 @@ class Batcher:
         """End after the tick that runs; steps that were not taken are refused, for their clients to repeat."""
         self._stopped = True
         async with self.lock:
-            for session in self._ready:
-                while session.items:
-                    self._done(session, Refused("Draining", "the server is about to end: connect again and repeat"))
-            self._ready.clear()
+            self._refuse_all(Refused("Draining", "the server is about to end: connect again and repeat the step"))
         if self._task is not None:
             self._task.cancel()
         self._worker.shutdown(wait=False)
 
+    def _refuse_all(self, refused: Refused) -> None:
+        for session in self._ready:
+            while session.items:
+                self._done(session, refused)
+        self._ready.clear()
+
     async def _run(self) -> None:
+        try:
+            await self._tick_for_ever()
+        except Exception:  # nothing is known that could raise one: the server says that it is dead, and hangs nobody
+            _log.exception("the batcher has ended")
+            self._refuse_all(Refused("Overloaded", "this server no longer answers: try another one"))
+            raise
+
+    async def _tick_for_ever(self) -> None:
         while True:
             await self._wake.wait()
             await asyncio.sleep(self._options.linger)  # at least one turn, in which every socket hands in its step

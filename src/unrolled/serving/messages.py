@@ -28,6 +28,10 @@ class Step(Struct, forbid_unknown_fields=True):
     xs: Annotated[list[Any], Meta(min_length=1)] | UnsetType = UNSET
 
     @property
+    def several(self) -> bool:
+        return self.xs is not UNSET
+
+    @property
     def values(self) -> list[Any]:
         return [self.x] if self.xs is UNSET else self.xs
 

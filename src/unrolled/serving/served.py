@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from unrolled.errors import UsageError
+from unrolled.models._copies import Copies
 from unrolled.runs.trained import Trained
 from unrolled.serving.batcher import Batcher
 from unrolled.serving.options import ServeOptions
@@ -28,7 +29,7 @@ class Served:
 
     def __init__(self, name: str, trained: Trained, options: ServeOptions) -> None:
         self.name, self.trained = name, trained
-        self.identity = trained.fingerprint()
+        self.identity = Copies(trained.network).identity()
         self.cannot_stream: str | None = None
         self._batcher: Batcher | None = None
         try:
@@ -56,6 +57,11 @@ class Served:
         """Take no further steps."""
         if self._batcher is not None:
             await self._batcher.stop()
+
+    @property
+    def waiting(self) -> int:
+        """The steps that wait."""
+        return 0 if self._batcher is None else self._batcher.waiting
 
     @property
     def alive(self) -> bool:

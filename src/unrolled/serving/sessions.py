@@ -31,7 +31,7 @@ class LiveSession:
         last: the answers of the last of them, at least one.
         items: what waits for a step, the oldest first.
         seen: when it was last used, on the monotonic clock.
-        saved: how many steps the store knows of.
+        saved: how many steps the store knows of; -1 if it does not know the session.
         restored: whether it came from the store.
         socket: the connection that it belongs to, if there is one.
     """
@@ -43,7 +43,7 @@ class LiveSession:
         self.last: list[dict[str, Any]] = []
         self.items: deque[Item] = deque()
         self.seen = time.monotonic()
-        self.saved, self.restored = 0, False
+        self.saved, self.restored = -1, False
         self.socket: object | None = None
 
     def taken(self, answers: list[dict[str, Any]]) -> None:
@@ -105,6 +105,22 @@ class Sessions:
             task.add_done_callback(lambda _: self._fetching.pop(id_, None))
         return await asyncio.shield(task)
 
+    async def replace(self, session: LiveSession, snapshot: bytes) -> None:
+        """Let a session go on from another state.
+
+        Raises:
+            Refused: steps of it wait.
+            ModelError: the snapshot is not one of its model.
+        """
+        batcher = session.model.batcher
+        async with batcher.lock:
+            if session.items:
+                raise Refused("Conflict", "steps of this session wait: send the snapshot after their answers")
+            handle = batcher.pool.open(snapshot)
+            batcher.pool.close(session.handle)
+            session.handle, session.n, session.last = handle, batcher.pool.steps_of(handle), []
+            session.saved = -1
+
     async def close(self, session: LiveSession) -> None:
         """End a session, for good."""
         self._live.pop(session.id, None)
@@ -113,7 +129,7 @@ class Sessions:
 
     async def save(self, sessions: Iterable[LiveSession]) -> int:
         """Put those that changed since the last time into the store; how many they are."""
-        changed = [session for session in sessions if session.saved != session.n or not session.n]
+        changed = [session for session in sessions if session.saved != session.n]
         by_model: dict[Served, list[LiveSession]] = {}
         for session in changed:
             by_model.setdefault(session.model, []).append(session)
@@ -153,7 +169,8 @@ class Sessions:
         if model is None:
             raise Refused("NotFound", "this session belongs to a model that is no longer served: open a new one")
         session = await self._opened(id_, model, record.state)
-        session.last, session.saved, session.restored = record.last, record.n, True
+        session.last, session.restored = record.last, True
+        session.saved = record.n if self._store.durable else -1
         return session
 
     async def _opened(self, id_: str, model: Served, snapshot: bytes | None) -> LiveSession:

@@ -1,0 +1,61 @@
+"""The application: which address is answered by what."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route, WebSocketRoute
+
+from unrolled.errors import UnrolledError
+from unrolled.runs.trained import Trained
+from unrolled.serving import http, sockets
+from unrolled.serving.guard import Guard
+from unrolled.serving.options import ServeOptions
+from unrolled.serving.service import Service
+from unrolled.serving.store import Store
+
+__all__ = ["app"]
+
+
+def app(
+    models: Mapping[str, Trained], options: ServeOptions, *, tokens: Iterable[str] = (), store: Store | None = None
+) -> Starlette:
+    """The server as an ASGI application; it answers once its lifespan has begun.
+
+    Args:
+        models: name -> model, the default one first.
+        options: all of them.
+        tokens: those that are accepted; none: no token is asked for.
+        store: where sessions are kept that are not in memory. Default: this process.
+    """
+    service = Service(models, options, store)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await service.stop()
+
+    found = Starlette(
+        routes=[
+            WebSocketRoute("/v1/live", sockets.live),
+            WebSocketRoute("/v1/live/many", sockets.many),
+            Route("/v1/sessions", http.open_session, methods=["POST"]),
+            Route("/v1/sessions/{session}", http.close, methods=["DELETE"]),
+            Route("/v1/sessions/{session}/steps", http.step, methods=["POST"]),
+            Route("/v1/sessions/{session}/snapshot", http.snapshot, methods=["GET"]),
+            Route("/v1/sessions/{session}/snapshot", http.replace, methods=["PUT"]),
+            Route("/v1/steps", http.steps, methods=["POST"]),
+            Route("/v1/model", http.model),
+            Route("/healthz", http.alive),
+            Route("/readyz", http.ready),
+        ],
+        middleware=[Middleware(Guard, options=options, tokens=tokens)],
+        exception_handlers={UnrolledError: http.failed, Exception: http.failed},
+        lifespan=lifespan,
+    )
+    found.state.service = service
+    return found

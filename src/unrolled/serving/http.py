@@ -1,0 +1,114 @@
+"""Live sessions over HTTP, and what the server says of itself."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from unrolled.errors import UnrolledError
+from unrolled.serving.guard import body_of
+from unrolled.serving.messages import encoded, read_step, read_steps
+from unrolled.serving.refusals import Refused, about, retry_after, status_of
+from unrolled.serving.service import Service
+from unrolled.serving.sessions import LiveSession
+from unrolled.serving.sockets import answer_of
+
+__all__ = ["alive", "close", "failed", "model", "open_session", "ready", "replace", "snapshot", "step", "steps"]
+
+_STATE = "application/vnd.safetensors"
+
+
+def said(told: Any, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
+    """``told`` as JSON."""
+    return Response(encoded(told), status, headers, "application/json")
+
+
+async def failed(request: Request, error: Exception) -> Response:
+    """The answer to a request that ended in an error."""
+    if not isinstance(error, UnrolledError):
+        error = UnrolledError(f"internal error ({type(error).__name__})")
+    return said({"error": about(error)}, status_of(error), retry_after(error))
+
+
+async def open_session(request: Request) -> Response:
+    """``POST /v1/sessions?model=NAME``: a new session."""
+    session = await _service(request).open(request.query_params.get("model"))
+    return said({"session": session.id, "n": session.n, "model": session.model.name}, HTTPStatus.CREATED)
+
+
+async def step(request: Request) -> Response:
+    """``POST /v1/sessions/ID/steps``: steps of a session, as in a message of ``/v1/live``."""
+    service = _service(request)
+    asked = read_step(
+        await body_of(request, service.options.body),
+        steps=service.options.message_steps,
+        depth=service.options.depth,
+    )
+    session = await _session(request)
+    item = await service.step(session, asked.n, asked.values)
+    told = answer_of(service, session, item, several=asked.several)
+    if item.error is None:
+        return said(told)
+    return said(told, status_of(item.error), retry_after(item.error))
+
+
+async def steps(request: Request) -> Response:
+    """``POST /v1/steps``: a step of many sessions, as in a message of ``/v1/live/many``."""
+    service = _service(request)
+    body = await body_of(request, service.options.body)
+    return said(await service.steps(read_steps(body, steps=service.options.steps, depth=service.options.depth)))
+
+
+async def snapshot(request: Request) -> Response:
+    """``GET /v1/sessions/ID/snapshot``: its state, as `Session.snapshot` gives it."""
+    session = await _session(request)
+    batcher = session.model.batcher
+    async with batcher.lock:
+        state, n = batcher.pool.snapshot(session.handle), session.n
+    return Response(state, HTTPStatus.OK, {"x-unrolled-n": str(n)}, _STATE)
+
+
+async def replace(request: Request) -> Response:
+    """``PUT /v1/sessions/ID/snapshot``: go on from a snapshot."""
+    service = _service(request)
+    session = await _session(request)
+    await service.sessions.replace(session, await body_of(request, service.options.snapshot))
+    return said({"session": session.id, "n": session.n, "model": session.model.name})
+
+
+async def close(request: Request) -> Response:
+    """``DELETE /v1/sessions/ID``: end a session."""
+    await _service(request).sessions.close(await _session(request))
+    return Response(None, HTTPStatus.NO_CONTENT)
+
+
+async def model(request: Request) -> Response:
+    """``GET /v1/model?model=NAME``: what a model reads and answers."""
+    return said(_service(request).model(request.query_params.get("model")).about)
+
+
+async def alive(request: Request) -> Response:
+    """``GET /healthz``: whether the server works."""
+    good = _service(request).alive
+    return said({"alive": good}, HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def ready(request: Request) -> Response:
+    """``GET /readyz``: whether further clients should come here."""
+    reason = _service(request).unready()
+    if reason is None:
+        return said({"ready": True})
+    return said({"ready": False, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+async def _session(request: Request) -> LiveSession:
+    sessions, id_ = _service(request).sessions, request.path_params["session"]
+    return sessions.here(id_) or await sessions.find(id_)

@@ -1,0 +1,173 @@
+"""Live sessions over WebSockets: one a connection, or many in each message."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from unrolled.errors import UnrolledError
+from unrolled.serving.guard import PROTOCOL, refusal
+from unrolled.serving.messages import encoded, read_step, read_steps
+from unrolled.serving.refusals import Refused, about
+from unrolled.serving.service import Service
+from unrolled.serving.sessions import LiveSession
+from unrolled.serving.waiting import Item
+
+__all__ = ["close_all", "live", "many"]
+
+_RESTART, _GONE, _TAKEN_OVER = 1012, 4404, 4409  # codes with which a connection is closed
+
+
+async def live(socket: WebSocket) -> None:
+    """``GET /v1/live?session=ID`` or ``?model=NAME``: one session. The server speaks first.
+
+    A closed connection leaves its session as it is, for whoever connects with its id. A new connection to the same
+    session takes it over from an older one.
+    """
+    service: Service = socket.app.state.service
+    async with _connected(socket, service) as accepted:
+        if not accepted:
+            return
+        try:
+            session = await _session(service, socket)
+        except UnrolledError as error:
+            await _send(socket, {"error": about(error)})
+            await socket.close(_GONE, "no such session")
+            return
+        before, session.socket = session.socket, socket
+        if isinstance(before, WebSocket):
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                await before.close(_TAKEN_OVER, "another connection has taken over this session")
+        try:
+            await _send(socket, _hello(service, session))
+            await _serve(socket, service, lambda text: _one(service, session, text))
+        finally:
+            if session.socket is socket:
+                session.socket = None
+
+
+async def many(socket: WebSocket) -> None:
+    """``GET /v1/live/many``: messages are lists of [session, n, value], and so are the answers."""
+    service: Service = socket.app.state.service
+    async with _connected(socket, service) as accepted:
+        if accepted:
+            await _serve(socket, service, lambda text: _several(service, text))
+
+
+async def close_all(service: Service) -> None:
+    """Say to every client that the server is about to end, and close its connection."""
+    for socket in list(service.sockets):
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            await _send(socket, {"closing": "restart", "retry_after_s": 1})
+            await socket.close(_RESTART, "restart")
+
+
+def answer_of(service: Service, session: LiveSession, item: Item, *, several: bool) -> dict[str, Any]:
+    """The answer to a message of one session.
+
+    Args:
+        service: the server.
+        session: whose steps they were.
+        item: its steps.
+        several: whether they came as a list.
+    """
+    told: dict[str, Any] = {"n": item.number}
+    if several:
+        told["ys"] = item.answers
+    elif item.answers:
+        told["y"] = item.answers[0]
+    if item.error is not None:
+        told["error"] = about(item.error)
+    if service.store.durable:
+        told["saved_n"] = max(0, session.saved)
+    return told
+
+
+@contextlib.asynccontextmanager
+async def _connected(socket: WebSocket, service: Service) -> AsyncIterator[bool]:
+    if len(service.sockets) >= service.options.sockets:
+        full = Refused("Overloaded", f"there are {service.options.sockets} connections already: try again later")
+    elif service.draining:
+        full = Refused("Draining", "the server is about to end: try again")
+    else:
+        await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
+        service.sockets.add(socket)
+        try:
+            yield True
+        except (WebSocketDisconnect, RuntimeError):  # starlette: a message to a connection that was closed
+            pass
+        finally:
+            service.sockets.discard(socket)
+        return
+    await socket.send_denial_response(refusal(full))
+    yield False
+
+
+async def _session(service: Service, socket: WebSocket) -> LiveSession:
+    asked = socket.query_params
+    if (id_ := asked.get("session")) is not None:
+        return service.sessions.here(id_) or await service.sessions.find(id_)
+    return await service.open(asked.get("model"))
+
+
+def _hello(service: Service, session: LiveSession) -> dict[str, Any]:
+    options = service.options
+    return {
+        "session": session.id,
+        "n": session.n,
+        "last": session.last[-1] if session.last else None,
+        "model": session.model.name,
+        "restored": session.restored,
+        "limits": {
+            "frame": options.frame,
+            "message_steps": options.message_steps,
+            "deadline_s": options.deadline,
+        },
+        **({"saved_n": max(0, session.saved)} if service.store.durable else {}),
+    }
+
+
+async def _serve(socket: WebSocket, service: Service, answer: Callable[[str], Awaitable[Any]]) -> None:
+    """Answer one message after the other. What comes meanwhile waits outside, so that a flood fills no memory."""
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        if service.draining:  # the client repeats it elsewhere: steps are numbered
+            continue
+        service.busy.add(socket)
+        try:
+            try:
+                told = await answer(message.get("text") or message.get("bytes") or "")
+            except UnrolledError as error:
+                if isinstance(error, Refused) and error.kind == "Draining":
+                    continue
+                told = {"error": about(error)}
+            await _send(socket, told)
+        finally:
+            service.busy.discard(socket)
+
+
+async def _one(service: Service, session: LiveSession, text: str | bytes) -> dict[str, Any]:
+    step = read_step(text, steps=service.options.message_steps, depth=service.options.depth)
+    try:
+        item = await service.step(session, step.n, step.values)
+    except Refused as refused:
+        if refused.kind == "Draining":
+            raise
+        return {"n": step.n, "error": about(refused)}
+    if isinstance(item.error, Refused) and item.error.kind == "Draining" and not item.answers:
+        raise item.error
+    return answer_of(service, session, item, several=step.several)
+
+
+async def _several(service: Service, text: str | bytes) -> list[list[Any]]:
+    asked = read_steps(text, steps=service.options.steps, depth=service.options.depth)
+    return await service.steps(asked)
+
+
+async def _send(socket: WebSocket, told: Any) -> None:
+    await socket.send({"type": "websocket.send", "text": encoded(told).decode()})

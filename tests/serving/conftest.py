@@ -1,0 +1,30 @@
+"""Tiny trained models, made once for all tests of the server."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+from serving.loopback import Loopback, serving
+
+import unrolled
+from unrolled.runs.trained import Trained
+
+
+@pytest.fixture(scope="session")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A forecast of two columns."""
+    data = {
+        "load": [10 + 3 * math.sin(t / 4) for t in range(60)],
+        "temp": [5 + math.cos(t / 4) for t in range(60)],
+    }
+    out = tmp_path_factory.mktemp("serving") / "load"
+    options = {"target": "load", "horizon": 2, "model": "lstm", "hidden": 4, "steps": 2, "only": "none"}
+    return unrolled.fit(data, **options, out=out, quiet=True)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def server(load: Trained) -> Iterator[Loopback]:
+    with serving({"load": load}) as running:
+        yield running
