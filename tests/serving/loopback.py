@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from unrolled.runs.trained import Trained
 from unrolled.serving.app import app
-from unrolled.serving.options import ServeOptions
+from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.server import Server
 from unrolled.serving.service import Service
 from unrolled.serving.store import Store

@@ -72,9 +72,7 @@ def test_who_may_ask(guarded: Loopback, headers: dict[str, str], status: int) ->
         ({**BEARER, "Origin": "https://ours.org"}, None, 101),
     ],
 )
-def test_who_may_connect(
-    guarded: Loopback, headers: dict[str, str], protocols: list[str] | None, status: int
-) -> None:
+def test_who_may_connect(guarded: Loopback, headers: dict[str, str], protocols: list[str] | None, status: int) -> None:
     sessions = len(guarded.service.sessions)
     if status == 101:
         with guarded.connect(additional_headers=headers, subprotocols=protocols) as socket:

@@ -122,7 +122,9 @@ def test_many_sessions_in_a_message(server: Loopback, load: Trained) -> None:
     with server.connect("/v1/live/many") as socket:
         for n in range(1, 4):
             asked = [[id_, n, value(n, of)] for of, id_ in enumerate(ids)]
-            expected = [[id_, n, stream.push(value(n, of))] for of, (id_, stream) in enumerate(zip(ids, streams))]
+            expected = [
+                [id_, n, stream.push(value(n, of))] for of, (id_, stream) in enumerate(zip(ids, streams, strict=True))
+            ]
             assert ask(socket, asked) == expected
         told = ask(socket, [[ids[0], 9, value(1)], ["never", None, value(1)], [ids[1], None, value(4, 1)]])
         assert [one[2].get("error", {}).get("type") for one in told] == ["Conflict", "NotFound", None]

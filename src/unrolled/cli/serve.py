@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     ServeFlags = Any
 else:
-    _DECLARED = {Owner("part", "serving"): read_options(Path(__file__).parents[1] / "serving/options.py", "ServeOptions")}
+    _DECLARED = {
+        Owner("part", "serving"): read_options(Path(__file__).parents[1] / "serving/serve_options.py", "ServeOptions")
+    }
     _MADE = class_of_flags("ServeFlags", flags_of(_DECLARED, Group("Server", sort_key=1)), __name__)
     ServeFlags = Parameter(name="*")(_MADE)
 
@@ -47,7 +49,7 @@ def serve(*runs: str, flags: ServeFlags | None = None, told: Told | None = None)
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "serve", "unrolled serve")
     from unrolled import api
-    from unrolled.serving.options import ServeOptions
+    from unrolled.serving.serve_options import ServeOptions
     from unrolled.serving.server import run, tokens_of
 
     given = {name: value for name, value in asdict(flags or ServeFlags()).items() if value is not None}

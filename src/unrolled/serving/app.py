@@ -13,7 +13,7 @@ from unrolled.errors import UnrolledError
 from unrolled.runs.trained import Trained
 from unrolled.serving import http, sockets
 from unrolled.serving.guard import Guard
-from unrolled.serving.options import ServeOptions
+from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.service import Service
 from unrolled.serving.store import Store
 

@@ -15,10 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from unrolled.errors import UnrolledError
-from unrolled.serving.options import ServeOptions
 from unrolled.serving.refusals import Refused
-from unrolled.serving.sessions import LiveSession
-from unrolled.serving.waiting import Item
+from unrolled.serving.serve_options import ServeOptions
+from unrolled.serving.waiting import Item, Stepped
 from unrolled.streaming.pool import Pool
 
 __all__ = ["Batcher"]
@@ -45,7 +44,7 @@ class Batcher:
         self.pool, self._options = pool, options
         self.lock = asyncio.Lock()
         self.waiting = 0
-        self._ready: deque[LiveSession] = deque()
+        self._ready: deque[Stepped] = deque()
         self._wake = asyncio.Event()
         self._worker = ThreadPoolExecutor(1, "tick")
         self._seconds = 0.0  # of one step, as a running mean over ticks
@@ -63,7 +62,7 @@ class Batcher:
         stuck = self._since is not None and time.monotonic() - self._since > _STUCK
         return self._stopped or (self._task is not None and not self._task.done() and not stuck)
 
-    def submit(self, session: LiveSession, item: Item) -> None:
+    def submit(self, session: Stepped, item: Item) -> None:
         """Let an item wait for its steps; its `Waiting` is told when they are answered.
 
         Raises:
@@ -117,7 +116,7 @@ class Batcher:
             if not self._ready:
                 self._wake.clear()
 
-    def _take(self) -> list[LiveSession]:
+    def _take(self) -> list[Stepped]:
         """The sessions whose oldest item gets a step in this tick."""
         now, taken = time.monotonic(), []
         for _ in range(min(len(self._ready), self._options.max_batch)):
@@ -128,7 +127,7 @@ class Batcher:
                 taken.append(session)
         return taken
 
-    def _begins(self, session: LiveSession, item: Item, now: float) -> bool:
+    def _begins(self, session: Stepped, item: Item, now: float) -> bool:
         """Whether the item needs a step; one that does not is done with."""
         if item.waiting.cancelled:
             self._done(session)
@@ -148,7 +147,7 @@ class Batcher:
                 return False
         return True
 
-    async def _push(self, taken: Sequence[LiveSession]) -> list[dict[str, Any] | UnrolledError]:
+    async def _push(self, taken: Sequence[Stepped]) -> list[dict[str, Any] | UnrolledError]:
         pushed = [(session.handle, session.items[0].next_value) for session in taken]
         self._since = start = time.monotonic()
         try:
@@ -163,7 +162,7 @@ class Batcher:
             each = (time.monotonic() - start) / len(pushed)
             self._seconds += _SMOOTH * (each - self._seconds)
 
-    def _alone(self, session: LiveSession, value: Any) -> dict[str, Any] | UnrolledError:
+    def _alone(self, session: Stepped, value: Any) -> dict[str, Any] | UnrolledError:
         """The answer to one step of a tick that failed, unless that tick has taken it."""
         if self.pool.steps_of(session.handle) != session.n:
             return UnrolledError("the answer of this step was lost: open a new session")
@@ -174,7 +173,7 @@ class Batcher:
             _log.exception("a step failed")
             return UnrolledError(f"internal error ({type(error).__name__}): the step was not taken")
 
-    def _answer(self, taken: Sequence[LiveSession], answers: Sequence[dict[str, Any] | UnrolledError]) -> None:
+    def _answer(self, taken: Sequence[Stepped], answers: Sequence[dict[str, Any] | UnrolledError]) -> None:
         for session, answer in zip(taken, answers, strict=True):
             item = session.items[0]
             if isinstance(answer, UnrolledError):
@@ -187,7 +186,7 @@ class Batcher:
             if session.items:
                 self._ready.append(session)
 
-    def _done(self, session: LiveSession, error: UnrolledError | None = None) -> None:
+    def _done(self, session: Stepped, error: UnrolledError | None = None) -> None:
         item = session.items.popleft()
         self.waiting -= len(item.values)
         item.error = error

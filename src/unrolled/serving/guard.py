@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from unrolled.serving.messages import encoded
-from unrolled.serving.options import ServeOptions
 from unrolled.serving.refusals import Refused, about, retry_after, status_of
+from unrolled.serving.serve_options import ServeOptions
 
 __all__ = ["OPEN", "PROTOCOL", "Guard", "body_of", "refusal"]
 

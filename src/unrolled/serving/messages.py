@@ -29,10 +29,12 @@ class Step(Struct, forbid_unknown_fields=True):
 
     @property
     def several(self) -> bool:
+        """Whether they came as a list."""
         return self.xs is not UNSET
 
     @property
     def values(self) -> list[Any]:
+        """The values, one a step."""
         return [self.x] if self.xs is UNSET else self.xs
 
 

@@ -8,8 +8,8 @@ from unrolled.errors import UsageError
 from unrolled.models._copies import Copies
 from unrolled.runs.trained import Trained
 from unrolled.serving.batcher import Batcher
-from unrolled.serving.options import ServeOptions
 from unrolled.serving.refusals import Refused
+from unrolled.serving.serve_options import ServeOptions
 
 __all__ = ["Served"]
 

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from unrolled.errors import UsageError, named
 from unrolled.runs.trained import Trained
 from unrolled.serving.app import app
-from unrolled.serving.options import ServeOptions
+from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.service import Service
 from unrolled.serving.sockets import close_all
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from unrolled.errors import UnrolledError, did_you_mean
 from unrolled.runs.trained import Trained
-from unrolled.serving.options import ServeOptions
 from unrolled.serving.refusals import Refused, about
+from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.served import Served
 from unrolled.serving.sessions import LiveSession, Sessions
 from unrolled.serving.store import MemoryStore, Store

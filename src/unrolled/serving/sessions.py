@@ -7,15 +7,13 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from unrolled.serving.options import ServeOptions
 from unrolled.serving.refusals import Refused
+from unrolled.serving.serve_options import ServeOptions
+from unrolled.serving.served import Served
 from unrolled.serving.store import Record, Store
-
-if TYPE_CHECKING:
-    from unrolled.serving.served import Served
-    from unrolled.serving.waiting import Item
+from unrolled.serving.waiting import Item
 
 __all__ = ["LiveSession", "Sessions"]
 
@@ -139,11 +137,12 @@ class Sessions:
                 records += [_record(model, session) for session in its]
         lost = set(await self._store.put(records))
         for record in records:
-            if (session := self._live.get(record.session)) is not None:
-                session.saved = record.n
+            found = self._live.get(record.session)
+            if found is not None:
+                found.saved = record.n
                 if record.session in lost:  # another server goes on with it
                     del self._live[record.session]
-                    await self._forget(session)
+                    await self._forget(found)
         return len(records)
 
     async def save_all(self) -> int:

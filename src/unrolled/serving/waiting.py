@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from unrolled.errors import UnrolledError
 from unrolled.serving.refusals import Refused
 
-__all__ = ["Item", "Waiting"]
+__all__ = ["Item", "Stepped", "Waiting"]
 
 
 class Waiting:
@@ -33,11 +34,13 @@ class Waiting:
         return self._future.cancelled()
 
     def one_is_done(self) -> None:
+        """Count an item that is answered or refused."""
         self._left -= 1
         if not self._left and not self._future.done():
             self._future.set_result(None)
 
     async def done(self) -> None:
+        """Wait until every item is."""
         await self._future
 
 
@@ -65,10 +68,12 @@ class Item:
 
     @property
     def next_value(self) -> Any:
+        """The value of the step that comes next."""
         return self.values[len(self.answers)]
 
     @property
     def complete(self) -> bool:
+        """Whether every step is answered."""
         return len(self.answers) == len(self.values)
 
     def begin(self, taken: int, last: Sequence[dict[str, Any]]) -> None:
@@ -88,3 +93,15 @@ class Item:
         if before > len(last):
             raise Refused("Conflict", f"the next step is {taken + 1}; step {number} is no longer remembered", n=taken)
         self.answers += last[len(last) - before :][: len(self.values)]
+
+
+class Stepped(Protocol):
+    """What the tick needs to know of a session: where its state is, how far it is, and what waits for it."""
+
+    handle: int
+    n: int
+    last: list[dict[str, Any]]
+    items: deque[Item]
+
+    def taken(self, answers: list[dict[str, Any]]) -> None:
+        """Count a step, the last one of ``answers``."""
