@@ -336,3 +336,22 @@ def test_an_arm_processor_gives_the_same(text: Trained, tmp_path: Path) -> None:
     text.export(tmp_path / "out", "c")
     flags = f"CFLAGS={' '.join(STRICT)} -Os -static"
     assert make(tmp_path / "out", "check", f"CC={ARM}", flags, "RUN=qemu-arm").startswith("same: 200 steps")
+
+
+BARE, BOARD = "arm-none-eabi-gcc", "qemu-system-arm"
+CORTEX_M4 = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "--specs=rdimon.specs"]
+EMULATED = ["-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none"]
+
+
+@pytest.mark.skipif(shutil.which(BARE) is None or shutil.which(BOARD) is None, reason="no bare-metal compiler or board")
+def test_an_emulated_microcontroller_gives_the_same(text: Trained, tmp_path: Path) -> None:
+    """E13: a Cortex-M4 without an operating system, with newlib; what it reads and prints goes through QEMU."""
+    board, out = Path(__file__).parent / "cortex_m4", tmp_path / "out"
+    text.export(out, "c", quantise="int8")
+    sources = ["check.c", "text.c", str(board / "start.c"), "-lm"]
+    flags = [*CORTEX_M4, "-std=c99", "-Os", "-DTOLERANCE=1e-4f", "-T", str(board / "memory.ld"), "-o", "check.elf"]
+    subprocess.run([BARE, *flags, *sources], cwd=out, check=True)
+    run = [BOARD, *EMULATED, "-semihosting-config", "enable=on,target=native", "-kernel", "check.elf"]
+    given = (out / "expected.txt").read_text()
+    done = subprocess.run(run, cwd=out, input=given, text=True, capture_output=True, check=True, timeout=60)
+    assert done.stdout.startswith("same: 200 steps")
