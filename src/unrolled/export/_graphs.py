@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unrolled.batch import Batch, Continuous, Discrete, Spec, Spelled, lengths_of
+from unrolled.batch import Batch, Continuous, Discrete, Spec, Spelled, lengths_of, letters_of
 from unrolled.data.encodings.encoding import Encoding
 from unrolled.data.encodings.facets import Scaled
 from unrolled.errors import UsageError, named
@@ -162,7 +162,8 @@ def inputs_of(task: Task, name: str) -> list[str]:
     """The graph's inputs of a column."""
     encoding = task.coder.inputs[name]
     gaps = isinstance(encoding, Scaled) and encoding.scaling.timed and encoding.scaling.flagged
-    return [input_name(name), *([gaps_name(name)] if gaps else [])]
+    letters = [input_name(letters_of(name))] if letters_of(name) in task.coder.specs else []
+    return [input_name(name), *([gaps_name(name)] if gaps else []), *letters]
 
 
 def gaps_name(column: str) -> str:

@@ -28,6 +28,8 @@ class Subject:
         name: what messages call it.
         training: the options of the run's training, which give batch sizes and metrics.
         valid: reads the validation split of the run again, for exporters that measure what a smaller file costs.
+        predict: the answers to rows of cells, for a self-check.
+        stream: the answers of a new session to values that are pushed, one after another.
     """
 
     task: Task
@@ -35,6 +37,8 @@ class Subject:
     name: str
     training: TrainingConfig
     valid: Callable[[], Examples]
+    predict: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+    stream: Callable[[list[Any]], list[dict[str, Any]]]
 
 
 class Exporter(Protocol):

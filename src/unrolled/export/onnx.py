@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unrolled.config import Part
 from unrolled.export._file import to_onnx
+from unrolled.export._folder import folder_of
 from unrolled.export._graphs import graphs_of
 from unrolled.export.exporter import Exporter, Subject
 
@@ -21,7 +22,7 @@ class Onnx(Exporter):
 
     def files(self, subject: Subject) -> dict[str, bytes]:
         graphs = graphs_of(subject.task, subject.network)
-        return {f"{name}.onnx": to_onnx(one) for name, one in graphs.items()}
+        return folder_of(subject, {name: to_onnx(one) for name, one in graphs.items()})
 
 
 MEMBER = Onnx

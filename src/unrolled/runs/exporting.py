@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import pyarrow as pa
+
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
 from unrolled.data.tables.sequences import Sequences
@@ -15,6 +17,7 @@ from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.runs.held_out import held_out_again
 from unrolled.storage.directories import write_directory
+from unrolled.streaming.session import Session
 from unrolled.tasks.task import Task
 
 __all__ = ["export"]
@@ -34,6 +37,10 @@ class _Trained(Protocol):
 
     @property
     def folder(self) -> Path | None: ...
+
+    def predict(self, data: Any, *, beam: int | None) -> pa.Table: ...
+
+    def stream(self) -> Session: ...
 
     def encode(self, part: Sequences, *, target: bool) -> Examples: ...
 
@@ -63,6 +70,18 @@ def export(trained: _Trained, out: Path, to: str, options: Mapping[str, Any], *,
         instead = f"leave {named('quantise')} out"
         return trained.encode(held_out_again(trained.config, run, instead)["valid"], target=True)
 
-    subject = Subject(trained.task, trained.network, run, trained.config.training, valid)
+    def predict(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        names = list(rows[0])
+        table = trained.predict(
+            {name: [row[name] for row in rows] for name in names}, beam=1 if trained.task.writes_text else None
+        )
+        given = trained.task.recipe.get("columns") or [name for name in table.column_names if name not in names]
+        return table.select(list(given)).to_pylist()
+
+    def stream(values: list[Any]) -> list[dict[str, Any]]:
+        live = trained.stream()
+        return [live.push(value) for value in values]
+
+    subject = Subject(trained.task, trained.network, run, trained.config.training, valid, predict, stream)
     write_directory(out, dict(exporter.files(subject)), overwrite=overwrite)
     return exporter.notes

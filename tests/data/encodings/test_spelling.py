@@ -132,3 +132,9 @@ def test_an_encoding_with_letters_comes_back_and_one_without_is_as_before() -> N
             Tokens.from_config({**tokens.to_config(), **damage})
     with pytest.raises(ModelError, match="letters.width"):
         Tokens.from_config({**tokens.to_config(), "letters": {"alphabet": "ab", "width": 0}})
+
+
+def test_a_text_has_as_many_words_in_lower_case_as_written() -> None:
+    texts = pa.array(["İwww.x.de", "İ@anna WWW.X.DE"])  # in lower case the first letter is an i, which ends no word
+    lower, written = (split_words(texts, lower)[1].tolist() for lower in (True, False))
+    assert lower == written

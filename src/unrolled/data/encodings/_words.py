@@ -156,10 +156,11 @@ def split_words(texts: pa.Array, lower: bool = True) -> tuple[pa.Array, np.ndarr
         >>> " ".join(words.to_pylist()), counts.tolist()
         ("isn ' t it 3 . 5 ?", [8, 0])
     """
-    apart = cut_at_signs(pc.utf8_lower(texts) if lower else texts)
+    apart = cut_at_signs(texts)
     # Trimmed, because Arrow's split reads past the end of a text that ends with a space and may find a word there.
     lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(apart))
     words, parents = pc.list_flatten(lists), pc.list_parent_indices(lists)
     real = pc.not_equal(words, "")  # Arrow returns one empty word for a text without words
     counts = np.bincount(parents.filter(real).to_numpy(), minlength=len(texts)).astype(np.int64)
-    return words.filter(real), counts
+    words = words.filter(real)
+    return pc.utf8_lower(words) if lower else words, counts  # last, so that both have the same number of words

@@ -1,0 +1,185 @@
+"""The outputs of the graph as answers, by the rule in signature.json. Needs only NumPy.
+
+Part of a model exported by Unrolled. Axes: B rows, T steps, K labels or symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from read_symbols import SPECIALS, UNKNOWN, Column, Symbolic
+
+if TYPE_CHECKING:
+    from run import Model
+
+_BEST = 10  # items that are named
+_UNLIKELY = -1e30  # the score of what is never written
+
+Outputs = dict[str, np.ndarray]
+Row = dict[str, Any]
+
+
+class Answers:
+    """What the outputs stand for.
+
+    Args:
+        rule: the entry ``answer`` of signature.json.
+        columns: those that the model reads.
+        target: the column of what the model writes; ``None`` where it writes nothing.
+    """
+
+    def __init__(self, rule: dict[str, Any], columns: list[Column], target: Column | None) -> None:
+        self.rule, self.name = rule, rule["column"]
+        self.target = target or next((column for column in columns if column.name == self.name), None)
+        self._row: Callable[[Outputs, int, int, Model], Row] = getattr(self, f"_{rule['how']}")
+
+    def rows(self, outputs: Outputs, lengths: np.ndarray | None, model: Model) -> list[Row]:
+        """The answer to each row, {column: value}."""
+        count = len(next(iter(outputs.values())))
+        sizes = np.ones(count, np.int64) if lengths is None else lengths
+        return [self._row(outputs, row, int(size), model) for row, size in enumerate(sizes)]
+
+    def best(self, outputs: Outputs) -> int:
+        """The likeliest next symbol of one row, which may be the end."""
+        chances = outputs["p"][0].copy()
+        chances[self.rule["never"]] = 0
+        return int(chances.argmax())
+
+    def _labels(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
+        labels, name = self.rule["labels"], self.name
+        chances = {f"{name}_p_{label}": float(p) for label, p in zip(labels, outputs["p"][row], strict=True)}
+        return {f"{name}_predicted": labels[int(outputs["best"][row])], **chances}
+
+    def _sets(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
+        labels, name, chances = self.rule["labels"], self.name, outputs["p"][row]
+        found = [label for label, p in zip(labels, chances, strict=True) if p > 0.5]
+        return {f"{name}_predicted": found} | {
+            f"{name}_p_{label}": float(p) for label, p in zip(labels, chances, strict=True)
+        }
+
+    def _numbers(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
+        found = {}
+        for name, (value, *channel) in self.rule["columns"].items():
+            array = outputs[value][row]
+            found[name] = (array[..., channel[0]] if channel else array).tolist()
+        return found
+
+    def _next(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
+        name, chances, first = self.name, outputs["p"][row], self.rule["items"]
+        shown = chances.copy()
+        shown[self.rule["never"]] = 0
+        best = int(shown.argmax())
+        found = {f"{name}_predicted": self._symbol(best), f"{name}_p": float(shown[best])}
+        if first is None:
+            return found
+        end = self.rule["end"]
+        candidates = np.array([*([] if end is None else [end]), *range(first, len(chances))])
+        order = candidates[np.argsort(-chances[candidates], kind="stable")[:_BEST]]
+        top = {f"{name}_top": [self._symbol(int(id_)) for id_ in order], f"{name}_top_p": chances[order].tolist()}
+        return found | top
+
+    def _several(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
+        chances = outputs["p"][row]
+        return {f"{self.name}_predicted": (chances > 0.5).astype(int).tolist(), f"{self.name}_p": chances.tolist()}
+
+    def _tags(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
+        best, chances = outputs["best"][row, :size], outputs["p"][row, :size]
+        return self._tagged(best, chances)
+
+    def _paths(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
+        potentials = outputs["potentials"][row, :size].astype(np.float64)
+        return self._tagged(viterbi(potentials), marginals(potentials))
+
+    def _tagged(self, best: np.ndarray, chances: np.ndarray) -> Row:
+        sure = np.take_along_axis(chances, best[:, None], 1)[:, 0]
+        labels = [self.rule["labels"][int(k)] for k in best]
+        return {f"{self.name}_predicted": labels, f"{self.name}_p": sure.tolist()}
+
+    def _filled(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
+        ids, chances = outputs["ids"][row, :size].copy(), outputs["p"][row, :size]
+        blank = ids == UNKNOWN
+        ids[blank] = chances[blank].argmax(-1) + SPECIALS
+        return {f"{self.name}_predicted": self._written_out(ids), f"{self.name}_p": chances[blank].max(-1).tolist()}
+
+    def _merged(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
+        best = outputs["log_p"][row, :size].argmax(-1)
+        kept = (best != self.rule["blank"]) & np.append(True, best[1:] != best[:-1])[:size]
+        return {f"{self.name}_predicted": self._written_out(best[kept])}
+
+    def _written(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
+        """The likeliest symbol at each step, written from the memory of the encoder."""
+        signature, rule, ids = model.signature, self.rule, [self.rule["begin"]]
+        feeds = {name: outputs[name][row : row + 1] for name in signature["memory"]}
+        states = signature["decoder_states"]
+        feeds |= {state["name"]: outputs[state["start"]][row : row + 1] for state in states}
+        for _ in range(rule["longest"]):
+            found = model.run({**feeds, signature["token"]: np.array(ids[-1:], np.int64)}, 1, "decoder")
+            scores = found["log_p"][0].copy()
+            scores[rule["never"]] = _UNLIKELY
+            best = int(scores.argmax())
+            if best == rule["end"]:
+                break
+            ids.append(best)
+            feeds |= {state["name"]: found[state["after"]] for state in states}
+        return {f"{self.name}_predicted": self._written_out(np.array(ids[1:], np.int64))}
+
+    def _written_out(self, ids: np.ndarray) -> Any:
+        column = self.target
+        assert isinstance(column, Symbolic)
+        found = ids.tolist()
+        return column.listed(found) if column.lists else column.text(found)
+
+    def _symbol(self, id_: int) -> Any:
+        assert self.target is not None
+        return "<end>" if id_ == self.rule["end"] else self.target.symbol(id_)
+
+
+def viterbi(potentials: np.ndarray) -> np.ndarray:
+    """(T,) the path with the highest sum of (T, K + 1, K) potentials; row K of the first step is the beginning."""
+    if not len(potentials):
+        return np.zeros(0, np.int64)
+    score, back = potentials[0, -1], []
+    for step in potentials[1:, :-1]:
+        paths = score[:, None] + step
+        back.append(paths.argmax(0))
+        score = paths.max(0)
+    path = [int(score.argmax())]
+    for before in reversed(back):
+        path.append(int(before[path[-1]]))
+    return np.array(path[::-1], np.int64)
+
+
+def marginals(potentials: np.ndarray) -> np.ndarray:
+    """(T, K) the probability of each label at each step, over all paths."""
+    if not len(potentials):
+        return np.zeros((0, potentials.shape[-1]))
+    forward, backward = [potentials[0, -1]], [np.zeros(potentials.shape[-1])]
+    for step in potentials[1:, :-1]:
+        forward.append(_log_sum(forward[-1][:, None] + step, 0))
+    for step in potentials[:0:-1, :-1]:
+        backward.append(_log_sum(step + backward[-1], 1))
+    both = np.stack(forward) + np.stack(backward[::-1])
+    found: np.ndarray = np.exp(both - _log_sum(both, 1)[:, None])
+    return found
+
+
+def same(found: Any, wanted: Any) -> float:
+    """The largest relative difference between two answers; infinite if labels, texts or sizes differ."""
+    if isinstance(wanted, dict):
+        if not isinstance(found, dict) or found.keys() != wanted.keys():
+            return float("inf")
+        return max((same(found[key], value) for key, value in wanted.items()), default=0.0)
+    if isinstance(wanted, list):
+        if not isinstance(found, list) or len(found) != len(wanted):
+            return float("inf")
+        return max((same(*pair) for pair in zip(found, wanted, strict=True)), default=0.0)
+    if isinstance(wanted, float) and isinstance(found, int | float):
+        return abs(found - wanted) / max(1.0, abs(wanted))
+    return 0.0 if found == wanted else float("inf")
+
+
+def _log_sum(values: np.ndarray, axis: int) -> np.ndarray:
+    most = values.max(axis, keepdims=True)
+    return (most + np.log(np.exp(values - most).sum(axis, keepdims=True))).squeeze(axis)

@@ -1,0 +1,234 @@
+"""The folder around a graph: its programs give the model's own answers, without this package."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import unrolled
+from unrolled.data.encodings._words import split_words
+from unrolled.data.encodings._written_words import split_written
+from unrolled.data.encodings.category import Category
+from unrolled.data.encodings.encoding import Role, Where
+from unrolled.data.encodings.tokens import Tokens
+from unrolled.errors import DataError
+
+pytest.importorskip("onnx", reason="onnx is not installed")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+PROGRAMS = Path(unrolled.__file__).parent / "export" / "folder"
+PLAIN: dict[str, Any] = {"start": "none", "blend": ["none"], "only": "none", "steps": 3, "hidden": 5}
+EIGHT = range(16)
+
+
+def wave(steps: int, k: int) -> list[float]:
+    return [math.sin(i / 5 + k) for i in range(steps)]
+
+
+GAPS: list[list[Any]] = [[None if (i + k) % 7 == 0 else x for i, x in enumerate(wave(40, k))] for k in range(6)]
+TEXTS = [f"The dog, ran. É {k}" for k in EIGHT]
+LABELS = ["a", "b"] * 8
+TAGGED = {"w": [["a", "b", "c"]] * 16, "y": [["N", "V", "O"]] * 16}
+
+CASES: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
+    "labels": (
+        {"x": [wave(12, k) for k in EIGHT], "c": ["u", "v"] * 8, "y": LABELS},
+        {"target": "y", "threshold": "0.4"},
+    ),
+    "several labels, letters of words": ({"x": TEXTS, "y": [["p", "q"], ["q"]] * 8}, {"target": "y"}),
+    "a number": ({"x": TEXTS, "y": [float(k) for k in EIGHT]}, {"target": "y", "tokens": "bytes"}),
+    "dates": (
+        {"t": [[f"2024-01-{i + 1:02} 10:{k:02}" for i in range(9)] for k in EIGHT], "x": [wave(9, k) for k in EIGHT]}
+        | {"y": LABELS},
+        {"target": "y", "kinds": {"t": "calendar"}},
+    ),
+    "a forecast with gaps": ({"x": GAPS, "z": [[1.0, 2.0] * 20] * 6}, {"target": "x", "horizon": 3, "model": "gru"}),
+    "quantiles": ({"x": [wave(40, k) for k in range(6)]}, {"target": "x", "horizon": 3, "quantiles": (0.2, 0.8)}),
+    "a Gaussian": ({"x": [wave(40, k) for k in range(6)]}, {"target": "x", "horizon": 3, "distribution": "gaussian"}),
+    "characters": ({"x": TEXTS}, {"tokens": "characters", "model": "transformer"}),
+    "words that are written": ({"x": TEXTS}, {"tokens": "words"}),
+    "byte-pair tokens": ({"x": TEXTS}, {"tokens": "bpe"}),
+    "items": ({"x": [[f"a{i * k % 5}" for i in range(9)] for k in EIGHT]}, {"kinds": {"x": "tokens"}}),
+    "a roll": ({"x": [[[float((i + k + c) % 2) for c in range(3)] for i in range(9)] for k in EIGHT]}, {}),
+    "the next values": ({"x": [[[a, -a] for a in wave(9, k)] for k in EIGHT]}, {"task": "next_step", "target": "x"}),
+    "tags": (TAGGED, {"target": "y"}),
+    "paths of tags": (TAGGED, {"target": "y", "crf": True, "model": "bilstm"}),
+    "gaps to fill": ({"x": TEXTS}, {"task": "fill", "model": "bigru"}),
+    "symbols in order": (
+        {"x": [[[a, 2 * a] for a in wave(14, k)] for k in EIGHT], "y": ["abc", "bca"] * 8},
+        {"target": "y", "task": "transcribe"},
+    ),
+    "k-mers": ({"x": ["GATTACA" * 6 + "ACGT"[k % 4] * 4 for k in EIGHT], "y": LABELS}, {"target": "y", "kmer": 3}),
+}
+
+
+@contextlib.contextmanager
+def programs(folder: Path) -> Iterator[ModuleType]:
+    """The module ``run`` of a folder, whose other modules are forgotten afterwards."""
+    names = ("run", "read_columns", "read_symbols", "split_words", "write_answers")
+    sys.path.insert(0, str(folder))
+    try:
+        import run  # type: ignore[import-not-found]
+
+        yield run
+    finally:
+        sys.path.remove(str(folder))
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("exported")
+
+
+def exported(folders: Path, name: str) -> Path:
+    rows, options = CASES[name]
+    out = folders / name
+    if not out.exists():
+        unrolled.fit(rows, out=folders / f"{name}, run", **{**PLAIN, **options}).export(out)
+    return out
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_its_programs_answer_as_the_model_does(folders: Path, name: str) -> None:
+    folder = exported(folders, name)
+    example = json.loads((folder / "example.json").read_text("utf-8"))
+    assert len(example["answers"]) == len(example["rows"]) == 3
+    with programs(folder) as run:
+        assert run.check(folder) <= 1e-5
+
+
+def test_the_check_finds_what_differs(folders: Path) -> None:
+    with programs(exported(folders, "labels")):
+        from write_answers import same  # type: ignore[import-not-found]
+    assert same({"a": [1.0, "x"]}, {"a": [1.0, "x"]}) == 0
+    assert same({"a": [1.5]}, {"a": [2.0]}) == 0.25
+    for found, wanted in (({"a": 1}, {"b": 1}), ([1], [1, 2]), ("x", "y"), (None, 1.0)):
+        assert same(found, wanted) == math.inf
+
+
+def test_it_needs_only_numpy_and_onnxruntime(folders: Path) -> None:
+    program = (
+        "import sys, runpy; sys.path.insert(0, sys.argv[1]); import run; from pathlib import Path; "
+        "print(run.check(Path(sys.argv[1]))); "
+        "print([name for name in ('torch', 'unrolled', 'pyarrow', 'onnx') if name in sys.modules])"
+    )
+    folder = exported(folders, "a forecast with gaps")
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program, str(folder)], capture_output=True, text=True, check=True
+    )
+    difference, foreign = done.stdout.splitlines()
+    assert float(difference) <= 1e-5 and foreign == "[]"
+
+
+def test_it_generates_what_the_model_would(folders: Path) -> None:
+    folder = exported(folders, "characters")
+    model = unrolled.load(folders / "characters, run")
+    with programs(folder) as run:
+        written = "".join(run.Model(folder).generate("The d", 12))
+    assert written == "".join(model.generate("The d", length=12, temperature=0))
+
+
+def test_bad_rows_are_refused_in_a_sentence(folders: Path) -> None:
+    with programs(exported(folders, "labels")) as run:
+        model = run.Model(exported(folders, "labels"))
+        for row, message in (
+            ({"x": [1.0]}, "column 'c' is missing; the row has x"),
+            ({"x": ["one"], "c": "u"}, "column 'x': 'one' is not a number"),
+            ({"x": [], "c": "u"}, "no row has a step"),
+            ({"x": [1.0], "c": ["u"]}, "column 'c': expected one label"),
+        ):
+            with pytest.raises(run.Refused, match=message):
+                list(model.predict([row]))
+        assert list(model.predict([])) == []
+
+
+ODD = st.one_of(
+    st.text(max_size=6),
+    st.sampled_from(
+        [
+            "@anna",
+            "x@b.c",
+            "http://a.b/c?d=1.",
+            "www.x.de",
+            "<URL>",
+            "<unknown>",
+            "👍🏽",
+            "👨‍👩‍👧",
+            "1️⃣",
+            "🇩🇪",
+            "İ",
+            "Σ",
+            "ﬁ",
+            "\v",
+            "é",
+        ]
+    ),
+)
+ASSIGNED = (
+    st.lists(ODD, max_size=8)
+    .map("".join)
+    .filter(lambda text: not any(unicodedata.category(one) in ("Cs", "Cn", "Co") for one in text))
+)
+
+
+@pytest.fixture(scope="module")
+def sources() -> Iterator[None]:
+    """The modules of the programs, to be imported by tests."""
+    with programs(PROGRAMS):
+        yield
+
+
+@settings(max_examples=150)
+@given(text=ASSIGNED)
+def test_texts_are_split_as_in_training(sources: None, text: str) -> None:
+    import split_words as split  # type: ignore[import-not-found]
+
+    assert split.words(text) == split_words(pa.array([text]))[0].to_pylist()
+    assert split.written_words(text) == split_written(pa.array([text]))[0].to_pylist()
+    assert split.write_words(split.written_words(text)) == text
+
+
+WORDS = Tokens.fit(
+    pa.chunked_array([TEXTS]), Tokens.Options(tokens="words", letters=True), Role(read=True), Where("a", "x")
+)
+CATEGORY = Category.fit(pa.chunked_array([["1", "a", None]]), Category.Options(), Role(), Where("a", "x"))
+VALUES = st.one_of(st.none(), st.just(math.nan), st.booleans(), st.integers(-2, 2), st.floats(), ASSIGNED, st.just([1]))
+
+
+@pytest.mark.parametrize("encoding", [WORDS, CATEGORY], ids=["words", "labels"])
+@settings(max_examples=150)
+@given(value=VALUES)
+def test_live_values_are_encoded_as_in_the_package(sources: None, encoding: Any, value: Any) -> None:
+    described = {"column": "x", "kind": encoding.kind, "time": False, "rule": "", "graph": ["x"]}
+    from read_columns import column_of  # type: ignore[import-not-found]
+    from read_symbols import Refused  # type: ignore[import-not-found]
+
+    column = column_of({**described, "config": encoding.to_config()}, PROGRAMS)
+    try:
+        wanted = encoding.encode_live(value, (), Where("stream", "x"))[0].tolist()
+    except DataError:
+        wanted = None
+    try:
+        found = [int(step[0]) for step in column.step(value, None)[0]]
+    except Refused:
+        found = None
+    assert found == (wanted or None)
+    if found and isinstance(value, str) and isinstance(encoding, Tokens):
+        letters = [step[1] for step in column.step(value, None)[0]]
+        np.testing.assert_array_equal(letters, encoding.spell_live(value))
