@@ -72,6 +72,7 @@ CASES: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
         {"x": [[[a, 2 * a] for a in wave(14, k)] for k in EIGHT], "y": ["abc", "bca"] * 8},
         {"target": "y", "task": "transcribe"},
     ),
+    "a translation": ({"x": TEXTS, "y": TEXTS[::-1]}, {"target": "y", "task": "translate", "tokens": "characters"}),
     "k-mers": ({"x": ["GATTACA" * 6 + "ACGT"[k % 4] * 4 for k in EIGHT], "y": LABELS}, {"target": "y", "kmer": 3}),
 }
 

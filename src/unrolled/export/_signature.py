@@ -16,6 +16,7 @@ from unrolled.errors import named
 from unrolled.export._file import OPSET
 from unrolled.export._graphs import AFTER, inputs_of
 from unrolled.export.exporter import Subject
+from unrolled.models.model import Writer
 from unrolled.state import State, walk
 
 __all__ = ["FORMAT", "signature_of", "states_of", "tokenizers_of"]
@@ -34,6 +35,7 @@ def signature_of(subject: Subject, graphs: Mapping[str, str], fingerprint: str) 
     task, network = subject.task, subject.network
     coder = task.coder
     written = not coder.continues and isinstance(coder.answer, Text)
+    longest = {"longest": max(1, int(network.longest))} if isinstance(network, Writer) else {}
     return {
         "format": FORMAT,
         "model": network.title,
@@ -47,7 +49,7 @@ def signature_of(subject: Subject, graphs: Mapping[str, str], fingerprint: str) 
         "lookback": task.batching.lookback if coder.horizon else None,
         "states": states_of(network.initial_state(1), "state") if network.causal else [],
         "opening": [[int(step) for step in steps.values()] for steps in LiveRow(coder).opening()],
-        "answer": {"column": coder.target, **task.recipe},
+        "answer": {"column": coder.target, **task.recipe, **longest},
         "cannot_stream": network.cannot_stream,
         "cannot_read": _cannot_read(subject),
     }

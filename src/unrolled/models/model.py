@@ -161,7 +161,13 @@ class Model(nn.Module, ABC):
 
 @runtime_checkable
 class Writer(Protocol):
-    """A model that reads a sequence whole and then writes another one, symbol by symbol."""
+    """A model that reads a sequence whole and then writes another one, symbol by symbol.
+
+    Attributes:
+        longest: () int64, the most symbols that an answer had in training.
+    """
+
+    longest: Tensor
 
     def run(self, batch: Batch, state: State = None) -> tuple[Any, State]:
         """As `Model.run`: the output has ``start.state``, the state before the first symbol."""

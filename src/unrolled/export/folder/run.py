@@ -117,14 +117,12 @@ class Model:
             feeds["lengths"] = lengths
         return self.answers.rows(self.run(feeds, len(rows)), lengths, self)
 
-    def run(self, feeds: dict[str, np.ndarray], rows: int, graph: str = "model") -> dict[str, np.ndarray]:
-        """Run a graph; states that are not fed begin at their first values."""
-        session = self.graphs[graph]
-        for state in self.signature["states"]:
-            if graph == "model" and state["name"] not in feeds:
-                feeds[state["name"]] = first_state(state, rows)
+    def run(self, feeds: dict[str, np.ndarray], rows: int, graph: str = "") -> dict[str, np.ndarray]:
+        """Run a graph, by default the one that reads; states that are not fed begin at their first values."""
+        session = self.graphs[graph or next(iter(self.graphs))]
+        feeds = {state["name"]: first_state(state, rows) for state in self.signature["states"]} | feeds
         names = [output.name for output in session.get_outputs()]
-        values = session.run(names, {name.name: feeds[name.name] for name in session.get_inputs()})
+        values = session.run(names, {one.name: feeds[one.name] for one in session.get_inputs()})
         return {name.removeprefix("answer."): value for name, value in zip(names, values, strict=True)}
 
 

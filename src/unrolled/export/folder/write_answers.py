@@ -110,19 +110,17 @@ class Answers:
 
     def _written(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
         """The likeliest symbol at each step, written from the memory of the encoder."""
-        signature, rule, ids = model.signature, self.rule, [self.rule["begin"]]
-        feeds = {name: outputs[name][row : row + 1] for name in signature["memory"]}
-        states = signature["decoder_states"]
-        feeds |= {state["name"]: outputs[state["start"]][row : row + 1] for state in states}
+        rule, ids = self.rule, [self.rule["begin"]]
+        state = {name: value[row : row + 1] for name, value in outputs.items() if name.startswith("state.")}
         for _ in range(rule["longest"]):
-            found = model.run({**feeds, signature["token"]: np.array(ids[-1:], np.int64)}, 1, "decoder")
+            found = model.run({**state, "symbols": np.array(ids[-1:], np.int64)}, 1, "decoder")
             scores = found["log_p"][0].copy()
             scores[rule["never"]] = _UNLIKELY
             best = int(scores.argmax())
             if best == rule["end"]:
                 break
             ids.append(best)
-            feeds |= {state["name"]: found[state["after"]] for state in states}
+            state |= {name: found[f"{name}.after"] for name in state if f"{name}.after" in found}
         return {f"{self.name}_predicted": self._written_out(np.array(ids[1:], np.int64))}
 
     def _written_out(self, ids: np.ndarray) -> Any:
