@@ -7,6 +7,7 @@ Each is a thread that does one wrong thing until its time is over, and counts ho
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import socket
@@ -155,10 +156,8 @@ def connected(port: int) -> socket.socket:
 
 def quietly(doing: Callable[[], object]) -> None:
     """Do it, whether or not the server has closed the connection."""
-    try:
+    with contextlib.suppress(OSError):
         doing()
-    except OSError:
-        pass
 
 
 def run(port: int, seconds: float) -> dict[str, int]:
