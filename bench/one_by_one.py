@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from unrolled.serving import served
 from unrolled.serving.options import ServeOptions
 from unrolled.serving.server import run
 
 import unrolled
 from unrolled.errors import UnrolledError
+from unrolled.runs.trained import Trained
 
 __all__ = ["Sessions"]
 
@@ -62,7 +62,11 @@ class Sessions:
 
 
 if __name__ == "__main__":
-    model = unrolled.load(sys.argv[1])
-    model.pool = lambda **_: Sessions(model)  # type: ignore[method-assign]
-    assert served.Served("load", model, ServeOptions()).batcher.pool.open()
-    sys.exit(run({"load": model}, ServeOptions(port=0), lambda port: print(f"http://127.0.0.1:{port}", flush=True)))
+    Trained.pool = lambda self, **_: Sessions(self)  # type: ignore[assignment, method-assign]
+    sys.exit(
+        run(
+            {"load": unrolled.load(sys.argv[1])},
+            ServeOptions(port=0),
+            lambda port: print(f"http://127.0.0.1:{port}", flush=True),
+        )
+    )

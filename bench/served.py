@@ -40,7 +40,7 @@ def trained(name: str) -> Path:
         (folder / source).write_text(_text() if name == "text" else _table(), "utf-8")
         command, environment = common.unrolled()
         done = [*command, "fit", source, *asked, *flags, "--out", name, "--overwrite", "--quiet"]
-        subprocess.run(done, cwd=folder, env=environment, check=True, timeout=300)
+        subprocess.run(done, cwd=folder, env=environment, check=True, timeout=300, stdout=subprocess.DEVNULL)
     return folder / name
 
 
