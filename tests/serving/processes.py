@@ -1,0 +1,56 @@
+"""Servers in processes of their own, which tests end, kill and start again."""
+
+from __future__ import annotations
+
+import re
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import warm
+
+__all__ = ["Running", "running"]
+
+_PORT = re.compile(r"http://127\.0\.0\.1:(\d+)")
+_LONGEST = 60.0  # seconds until a server has started, or ended
+
+
+class Running:
+    """A server: its process and its port."""
+
+    def __init__(self, process: warm.Process, port: int) -> None:
+        self.process, self.port = process, port
+        self.url = f"http://127.0.0.1:{port}"
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Its exit code after a signal."""
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        return self.process.wait()
+
+
+@contextmanager
+def running(run: Path, *flags: object, port: int = 0) -> Iterator[Running]:
+    """``unrolled serve run flags``, for as long as the block lasts."""
+    program = f"import signal; signal.alarm({_LONGEST:.0f})\n{warm.COMMAND_LINE}"  # it ends, whatever happens here
+    with tempfile.NamedTemporaryFile("w+") as log:
+        with warm.Process(program, "serve", run, "--port", port, *flags, stdout=log, stderr=log) as process:
+            server = Running(process, _listening(Path(log.name), process))
+            try:
+                yield server
+            finally:
+                server.end(signal.SIGKILL)
+
+
+def _listening(log: Path, process: warm.Process) -> int:
+    end = time.monotonic() + _LONGEST
+    while time.monotonic() < end:
+        if found := _PORT.search(log.read_text()):
+            return int(found[1])
+        if not Path(f"/proc/{process.pid}").exists():
+            break
+        time.sleep(0.01)
+    raise AssertionError(f"the server did not start: {log.read_text()}")
