@@ -75,14 +75,16 @@ def test_the_awaited_client_does_the_same(server: Loopback, load: Trained) -> No
     assert asyncio.run(run()) == (expected, expected)
 
 
+@pytest.mark.soak
 def test_whatever_is_cut_each_step_is_taken_once(
-    server: Loopback, load: Trained, times: Callable[[int, int], int]
+    server: Loopback, load: Trained, times: Callable[[int, int], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S11: connections are reset at random bytes, of the handshake, of a step, of an answer."""
+    monkeypatch.setattr("unrolled.client.patience._FIRST", 0.001)
     cuts = 0
-    for seed in range(times(2, 50)):
+    for seed in range(times(3, 50)):
         values = [value(n, seed) for n in range(60)]
-        with cutting(server.port, seed, 2500) as relay:
+        with cutting(server.port, seed, 4000) as relay:
             live = Client(f"http://127.0.0.1:{relay.port}", timeout=5).session()
             answers: list[Any] = []
             while len(answers) < len(values):
