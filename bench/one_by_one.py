@@ -11,11 +11,11 @@ import sys
 from typing import Any
 
 from unrolled.serving.options import ServeOptions
-from unrolled.serving.server import run
 
 import unrolled
 from unrolled.errors import UnrolledError
 from unrolled.runs.trained import Trained
+from unrolled.serving.server import run
 
 __all__ = ["Sessions"]
 

@@ -36,13 +36,15 @@ class Running:
 def running(run: Path, *flags: object, port: int = 0) -> Iterator[Running]:
     """``unrolled serve run flags``, for as long as the block lasts."""
     program = f"import signal; signal.alarm({_LONGEST:.0f})\n{warm.COMMAND_LINE}"  # it ends, whatever happens here
-    with tempfile.NamedTemporaryFile("w+") as log:
-        with warm.Process(program, "serve", run, "--port", port, *flags, stdout=log, stderr=log) as process:
-            server = Running(process, _listening(Path(log.name), process))
-            try:
-                yield server
-            finally:
-                server.end(signal.SIGKILL)
+    with (
+        tempfile.NamedTemporaryFile("w+") as log,
+        warm.Process(program, "serve", run, "--port", port, *flags, stdout=log, stderr=log) as process,
+    ):
+        server = Running(process, _listening(Path(log.name), process))
+        try:
+            yield server
+        finally:
+            server.end(signal.SIGKILL)
 
 
 def _listening(log: Path, process: warm.Process) -> int:
