@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -176,8 +177,8 @@ def test_a_cell_of_a_user_needs_only_its_equations(load: Task, tmp_path: Path) -
     steps = tried(step)
     same(Compiled({"own": step}, tmp_path).answers("own", steps), answered(load, network, step, steps))
     for cell, why in (
-        (Untold, "the equations of the cell Untold do not give 'h'"),
-        (Crooked, "the product 'x_new' of the cell Crooked is not linear in its input and state"),
+        (Untold, "the cell Untold cannot be exported: its equations do not give its output and its state"),
+        (Crooked, "the cell Crooked cannot be exported: its product 'x_new' is not linear in its input and state"),
         (nn.Identity, "does not declare its equations"),
     ):
         program = Program()
@@ -211,6 +212,11 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Task, A
             if member.applies(task, examples):
                 other = member.solve(task, examples, member.Options(), 0)
                 models[f"{name} {solved}"] = task, other
+    tiny = replace(SAMPLES["forecast quantiles"], target=("wave",), options={"horizon": 1, "quantiles": (0.1,)}).ask()
+    models["one unit, one step ahead"] = tiny, network_for(tiny, "gru", hidden=1)
+    tiny = SAMPLES["tag"].ask()
+    config = model_config(name="rnn", hidden=1, embedding=1)
+    models["one number for a symbol"] = tiny, Network(tiny.coder.specs, config, tiny.outputs, pooled=False)
     task, other = models["forecast ahead linear_window"]
     models["sum"] = task, Combined(network_for(task, "gru"), other, "sum")
     models["mean"] = task, Combined(network_for(task, "gru"), models["forecast ahead last_value"][1], "mean")

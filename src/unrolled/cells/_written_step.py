@@ -1,35 +1,33 @@
 """A cell's step as a program, from its equations and products as they are: a new cell needs no code for it.
 
-Axes: B rows, I inputs, H hidden units.
+Axes: I inputs, H hidden units, D units of all parts of the state.
 """
 
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from unrolled.cells.cell import Cell, ExplainedCell, is_explained
+from unrolled.cells._linear_products import linear_products, names_of
+from unrolled.cells.cell import Cell, is_explained
+from unrolled.cells.equations import names_in, parsed
 from unrolled.errors import UsageError
 from unrolled.program.instructions import Source, Vector
 from unrolled.program.program import Program
+from unrolled.state import leaves
 
 __all__ = ["write_cell"]
-
-_CLOSE = 1e-9  # of a linear map and what it was found from, in float64
 
 
 def write_cell(cell: Cell, program: Program, name: str, x: Vector) -> Vector:
     """Write a step of ``cell`` that reads ``x`` (I,), and return its output (H,).
 
     A cell with its own ``write_step(program, name, x)`` writes it itself. For any other, its products are taken as
-    linear maps of x and of each part of the state, found by asking for those of unit vectors, and its equations as they
-    stand.
+    linear maps of x and of each part of the state, and its equations as they stand.
 
     Args:
         cell: the cell.
@@ -38,104 +36,67 @@ def write_cell(cell: Cell, program: Program, name: str, x: Vector) -> Vector:
         x: what it reads.
 
     Raises:
-        UsageError: it declares no equations, they leave out a part of the state, or its products are not linear.
+        UsageError: it declares no equations, they do not give its step, or its products are not linear.
     """
     own: Any = getattr(cell, "write_step", None)
     if own is not None:
         written: Vector = own(program, name, x)
         return written
-    title = type(cell).__name__
     if not is_explained(cell):
         raise UsageError(
-            f"the cell {title} does not declare its equations, so its step cannot be exported to C: give it "
-            "'equations' and 'products', as docs/extending.md shows"
+            f"the cell {type(cell).__name__} does not declare its equations, so its step cannot be exported to C: give "
+            "it `equations` and `products`, as docs/extending.md shows"
         )
+    exact: Any = copy.deepcopy(cast(nn.Module, cell)).double().cpu()
     equations = dict(cell.equations)
-    first = _parts(cell.initial_state(1, torch.zeros(())), title)
-    if missing := [part for part in first if part not in equations]:
-        raise UsageError(f"the equations of the cell {title} do not give {missing[0]!r}, so it cannot be exported to C")
-    size = cell.hidden_size
-    parts = {part: program.state(f"{name}_{part}", size, value[0].detach().numpy()) for part, value in first.items()}
-    used = {word for equation in equations.values() for word in re.findall(r"[A-Za-z_]\w*", equation)}
-    maps = {product: found for product, found in _linear_maps(cell, title).items() if product in used}
-    values, equations = _sources(program, name, equations, maps, {"x": x, **parts})
-    values |= {f"{part}_before": parts[part] for part in parts if f"{part}_before" in used}
+    trees = {one: parsed(text) for one, text in equations.items()}
+    states, y = names_of(exact, trees)
+    used = {one for tree in trees.values() for one in names_in(tree)}
+    like = exact.initial_state(1, torch.zeros((), dtype=torch.float64))
+    first = {part: value[0].detach().numpy() for part, value in zip(states, leaves(like, like), strict=True)}
+    parts = {part: program.state(f"{name}_{part}", len(value), value) for part, value in first.items()}
+    maps = {product: found for product, found in _weights(exact, {"x": x, **parts}).items() if product in used}
+    values, sums = _sources(program, name, maps, {"x": x, **parts})
+    values |= {f"{part}_before": parts[part] for part in parts}
     # Another unit reads these before the step is over.
-    read = {part for found in maps.values() for part in found.weights if part in parts}
+    read = {of for _, weights in maps.values() for of in weights if of in parts}
     later = {part: program.local(f"{name}_{part}_next", parts[part].size) for part in parts if part in read}
-    program.each(equations, values, {**parts, **later}, size)
+    into = {y: program.local(f"{name}_{y}", cell.hidden_size), **parts, **later}
+    program.each({**sums, **equations}, values, into, cell.hidden_size)
     for part, vector in later.items():
         program.copy(parts[part], vector)
-    return parts["h"] if "h" in parts else next(iter(parts.values()))
+    return parts.get(y) or into[y]
 
 
-@dataclass(frozen=True, slots=True)
-class _Linear:
-    """A product: its bias (H,), and the weights (H, N) of each thing that it reads."""
-
-    bias: Tensor
-    weights: Mapping[str, Tensor]
+def _weights(exact: Any, read: Mapping[str, Vector]) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
+    """Each product as its bias (H,), and the weights (H, N) of each thing that it reads, without those that are 0."""
+    of_x, of_state = linear_products(exact)
+    found = {}
+    for product, (weight, bias) in of_x.items():
+        every = torch.cat([weight, of_state[product]]) if product in of_state else weight  # (I + D, H)
+        sizes = [vector.size for vector in read.values()][: len(read) if product in of_state else 1]
+        named = zip(read, torch.split(every.T, sizes, 1), strict=False)
+        found[product] = bias, {of: part for of, part in named if bool(part.any())}
+    return found
 
 
 def _sources(
     program: Program,
     name: str,
-    equations: dict[str, str],
-    maps: Mapping[str, _Linear],
+    maps: Mapping[str, tuple[Tensor, Mapping[str, Tensor]]],
     read: Mapping[str, Vector],
 ) -> tuple[dict[str, Source], dict[str, str]]:
-    """Where each product comes from, and the equations, with a sum in front for a product of several things."""
+    """Where each product comes from; and for a product of several things, the equation of their sum."""
     values: dict[str, Source] = {}
     sums: dict[str, str] = {}
-    for product, found in maps.items():
-        terms = list(found.weights.items())
+    for product, (bias, weights) in maps.items():
+        terms = list(weights.items())
         if len(terms) < 2:
             of, weight = terms[0] if terms else ("x", None)
-            values[product] = program.dot(f"{name}_{product}", weight, found.bias, read[of])
+            values[product] = program.dot(f"{name}_{product}", weight, bias, read[of])
             continue
         for place, (of, weight) in enumerate(terms):
-            bias = found.bias if place == 0 else None
-            values[f"{product}_of_{of}"] = program.dot(f"{name}_{product}_of_{of}", weight, bias, read[of])
+            own = f"{product}_of_{of}"
+            values[own] = program.dot(f"{name}_{own}", weight, bias if place == 0 else None, read[of])
         sums[product] = " + ".join(f"{product}_of_{of}" for of, _ in terms)
-    return values, {**sums, **equations}
-
-
-def _parts(state: Any, title: str) -> dict[str, Tensor]:
-    if isinstance(state, Tensor):
-        return {"h": state}
-    if not hasattr(state, "_asdict") or not all(isinstance(part, Tensor) and part.dim() == 2 for part in state):
-        raise UsageError(
-            f"the state of the cell {title} is not one tensor or a named tuple of them, so it cannot be exported to C"
-        )
-    found: dict[str, Tensor] = state._asdict()
-    return found
-
-
-def _linear_maps(cell: ExplainedCell, title: str) -> dict[str, _Linear]:
-    """Each product as a linear map, without the weights that are 0."""
-    exact: Any = copy.deepcopy(cell).double() if isinstance(cell, nn.Module) else cell
-    zero = exact.initial_state(1, torch.zeros((), dtype=torch.float64))
-    sizes = {"x": cell.input_size} | {part: value.shape[1] for part, value in _parts(zero, title).items()}
-
-    def products(rows: Tensor) -> Mapping[str, Tensor]:
-        x, *parts = torch.split(rows, list(sizes.values()), 1)
-        state = parts[0] if isinstance(zero, Tensor) else type(zero)(*parts)
-        with torch.no_grad():
-            found: Mapping[str, Tensor] = exact.products(x, state)
-        return found
-
-    width = sum(sizes.values())
-    units = products(torch.cat([torch.zeros(1, width, dtype=torch.float64), torch.eye(width, dtype=torch.float64)]))
-    tried = torch.linspace(-1, 1, width, dtype=torch.float64).sin()[None] * 3
-    maps = {}
-    for product, right in products(tried).items():
-        bias = units[product][0]
-        weight = (units[product][1:] - bias).T  # (H, I + the state)
-        if not torch.allclose(weight @ tried[0] + bias, right[0], _CLOSE, _CLOSE):
-            raise UsageError(
-                f"the product {product!r} of the cell {title} is not linear in its input and state, so its step cannot "
-                "be derived from its equations: give the cell a method write_step"
-            )
-        named = zip(sizes, torch.split(weight, list(sizes.values()), 1), strict=True)
-        maps[product] = _Linear(bias, {of: part for of, part in named if bool(part.any())})
-    return maps
+    return values, sums

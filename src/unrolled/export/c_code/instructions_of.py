@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -240,6 +241,8 @@ def _count(trees: dict[str, Tree], name: str) -> int:
 
 def _loop(size: int, lines: list[str]) -> Iterator[str]:
     """``lines`` for k = 0 … size - 1."""
+    if size == 1:
+        lines = [re.sub(r"\bk\b", "0", line) for line in lines]
     if size == 1 and len(lines) == 1:
         yield from lines
     elif size == 1:
