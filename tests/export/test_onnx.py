@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import unrolled
 from unrolled.cli.main import main
+from unrolled.data.examples.examples import Examples
 from unrolled.errors import UsageError
+from unrolled.export._file import to_onnx
+from unrolled.export._graphs import graphs_of
+from unrolled.export._smaller import measured, rounded
+from unrolled.export.exporter import Subject
+from unrolled.runs.held_out import held_out_again
 from unrolled.runs.trained import Trained
+from unrolled.state import flatten
 from unrolled.storage.directories import verify
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -46,7 +57,7 @@ def test_the_verb_writes_a_folder_whose_model_is_checked(waves: Trained, tmp_pat
 def test_an_unknown_form_and_an_unknown_option_are_refused(waves: Trained, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no exporter 'onx'. Did you mean 'onnx'?"):
         waves.export(tmp_path / "out", "onx")
-    with pytest.raises(UsageError, match="unknown option quantize"):
+    with pytest.raises(UsageError, match="unknown option quantize. Did you mean quantise"):
         waves.export(tmp_path / "out", quantize="int8")
     assert not (tmp_path / "out").exists()
 
@@ -56,3 +67,82 @@ def test_the_same_model_gives_the_same_bytes(waves: Trained, tmp_path: Path) -> 
         waves.export(tmp_path / name)
     first, second = ((tmp_path / name / "model.onnx").read_bytes() for name in ("first", "second"))
     assert first == second and np.frombuffer(first, np.uint8).size < 20_000
+
+
+@pytest.fixture(scope="module")
+def text_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A model whose data is in a file, so that its validation split can be cut again."""
+    folder = tmp_path_factory.mktemp("texts")
+    lines = [f"{'the good' if n % 2 else 'a bad'} food {n % 7},{'yes' if n % 2 else 'no'}" for n in range(60)]
+    (folder / "data.csv").write_text("text,mood\n" + "\n".join(lines) + "\n")
+    options = {**PLAIN, "hidden": 64, "layers": 2, "steps": 12}
+    return unrolled.fit(folder / "data.csv", target="mood", kinds={"text": "tokens"}, model="gru", out=folder / "run", **options)
+
+
+@pytest.mark.parametrize(("options", "share"), [({"quantise": "int8"}, 0.35), ({"half": True}, 0.55)])
+def test_fewer_bits_are_measured_on_the_validation_rows(
+    text_run: Trained, tmp_path: Path, options: dict[str, Any], share: float
+) -> None:
+    text_run.export(tmp_path / "plain")
+    notes = text_run.export(tmp_path / "small", **options, tolerate=1)
+    assert re.match(r"With (int8|float16) weights \w+ is [\d.]+ on the validation data; it was [\d.]+\.$", notes[0])
+    plain, small = ((tmp_path / name / "model.onnx").read_bytes() for name in ("plain", "small"))
+    assert len(small) <= share * len(plain)
+    stored = "int8" if "quantise" in options else "float16"
+    network = rounded(text_run.network, stored)
+    ids, lengths = torch.randint(1, 5, (3, 9)), torch.tensor([9, 4, 1])
+    with torch.no_grad():
+        wanted, _ = network({"text": ids}, lengths)
+    feed = {"text": ids.numpy(), "lengths": lengths.numpy()}
+    feed |= {name: value.numpy() for name, value in flatten(network.initial_state(3))}
+    assert np.allclose(session(small).run(["outputs"], feed)[0], wanted.numpy(), atol=1e-5)
+
+
+def test_weights_that_cost_too_much_are_refused(text_run: Trained, tmp_path: Path) -> None:
+    broken = rounded(text_run.network, "int8")
+    with torch.no_grad():
+        for weight in broken.parameters():
+            weight.zero_()
+    subject = Subject(text_run.task, text_run.network, "run", text_run.config.training, lambda: valid_of(text_run))
+    with pytest.raises(UsageError, match=r"with int8 weights \w+ is .*, which is worse by more than tolerate = 0.01"):
+        measured(subject, broken, "int8", 0.01)
+    with pytest.raises(UsageError, match="quantise and half cannot be combined"):
+        text_run.export(tmp_path / "out", quantise="int8", half=True)
+
+
+def valid_of(model: Trained) -> Examples:
+    return model.encode(held_out_again(model.config, "run", "")["valid"], target=True)
+
+
+def test_data_in_memory_cannot_be_measured_again(waves: Trained, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="was trained on data in memory.* leave quantise and half out"):
+        waves.export(tmp_path / "out", quantise="int8")
+
+
+# What onnxruntime does where the graph ends: each was seen, and is written in the folder's README.
+
+
+def feed_of(model: Trained, rows: int, steps: int, lengths: list[int]) -> dict[str, np.ndarray]:
+    state = {name: value.numpy() for name, value in flatten(model.network.initial_state(rows))}
+    return {"x": np.zeros((rows, steps, 1)), "lengths": np.array(lengths, np.int64), **state}
+
+
+def test_lengths_that_do_not_fit_and_rows_of_no_steps_are_refused(waves: Trained) -> None:
+    run = session(to_onnx(graphs_of(waves.task, waves.network)["model"]))
+    for rows, steps, lengths in ((1, 3, [4]), (1, 0, [0])):
+        with pytest.raises(Exception, match=r"ONNXRuntimeError"):
+            run.run(None, feed_of(waves, rows, steps, lengths))
+    with pytest.raises(Exception, match="Unexpected input data type"):
+        run.run(None, {**feed_of(waves, 1, 3, [3]), "state.layer.0.h": np.zeros((1, 6))})
+
+
+def test_a_graph_without_rows_ends_the_process_or_answers(waves: Trained, tmp_path: Path) -> None:
+    """Which is why the runner of the folder refuses an empty batch before it calls onnxruntime."""
+    (tmp_path / "model.onnx").write_bytes(to_onnx(graphs_of(waves.task, waves.network)["model"]))
+    np.savez(tmp_path / "feed.npz", **feed_of(waves, 0, 3, []))
+    code = (
+        "import sys, numpy as np, onnxruntime as ort; s = ort.InferenceSession('model.onnx');"
+        "s.run(None, dict(np.load('feed.npz')))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    assert ended.returncode in (-6, -11, 0, 1)

@@ -102,8 +102,9 @@ class LayerNormLSTM(nn.Module):
         """One step as operators: the norm mixes the units, so that no equation of one unit gives h."""
         g = x.graph
         before, cell = cast("tuple[Value, Value]", state)
-        of_x = normalised(g.linear(x.to("f8"), self.weight_ih.double()), self.gain_ih.double())
-        of_h = normalised(g.linear(before.to("f8"), self.weight_hh.double()), self.gain_hh.double())
+        weights = (g.constant(weight.detach().T).to("f8") for weight in (self.weight_ih, self.weight_hh))
+        of_x = normalised(x.to("f8") @ next(weights), self.gain_ih.double())
+        of_h = normalised(before.to("f8") @ next(weights), self.gain_hh.double())
         parts = (of_x + of_h + g.constant(self.bias.double())).to("f4").split([self.hidden_size] * 4)
         i, f, new, o = (part.apply("Tanh" if at == 2 else "Sigmoid") for at, part in enumerate(parts))
         c = f * cell + i * new

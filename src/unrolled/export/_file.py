@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unrolled.errors import MissingExtra
+from unrolled.export._smaller import Stored, stored_as
 from unrolled.layers.graph import Graph, Node, Port, Scope
 
 if TYPE_CHECKING:
@@ -18,8 +20,13 @@ __all__ = ["IR", "OPSET", "to_onnx"]
 OPSET, IR = 18, 8  # written out: `onnx` would write its newest, which older runtimes refuse
 
 
-def to_onnx(graph: Graph) -> bytes:
+def to_onnx(graph: Graph, stored: Stored | None = None) -> bytes:
     """``graph`` as an ONNX file, checked; the same graph gives the same bytes.
+
+    Args:
+        graph: the operators.
+        stored: how weights are stored, of a model that was `rounded` so. They are float32 again before they are used,
+            which runtimes do once, when they load the file.
 
     Raises:
         MissingExtra: ``onnx`` is not installed.
@@ -28,8 +35,19 @@ def to_onnx(graph: Graph) -> bytes:
         import onnx
     except ImportError:
         raise MissingExtra("onnx", "export", "an export to ONNX") from None
-    helper, initial = onnx.helper, [onnx.numpy_helper.from_array(a, n) for n, a in graph.constants.items()]
-    scope = _scope(graph.scope, "unrolled", initial)
+    helper, initial, first = onnx.helper, list[Any](), list[Node]()
+    for name, array in graph.constants.items():
+        small = None if stored is None else stored_as(array, stored)
+        parts = {name: array} if small is None else {f"{name}.{stored}": small[0]}
+        if small is not None:
+            wide = name if small[1] is None else f"{name}.float32"
+            first.append(Node("Cast", (f"{name}.{stored}",), (wide,), {"to": np.dtype(np.float32)}))
+            if small[1] is not None:
+                parts[f"{name}.scale"] = small[1]
+                first.append(Node("Mul", (wide, f"{name}.scale"), (name,), {}))
+        initial += [onnx.numpy_helper.from_array(part, key) for key, part in parts.items()]
+    whole = replace(graph.scope, nodes=[*first, *graph.scope.nodes])
+    scope = _scope(whole, "unrolled", initial)
     model = helper.make_model(
         scope, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="unrolled"
     )

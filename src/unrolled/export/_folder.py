@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -17,12 +17,13 @@ __all__ = ["folder_of"]
 _PROGRAMS = ("run.py", "read_columns.py", "read_symbols.py", "split_words.py", "write_answers.py")
 
 
-def folder_of(subject: Subject, graphs: Mapping[str, bytes]) -> dict[str, bytes]:
+def folder_of(subject: Subject, graphs: Mapping[str, bytes], notes: Sequence[str] = ()) -> dict[str, bytes]:
     """The files of a folder with these graphs, and the graphs: relative name -> bytes.
 
     Args:
         subject: what is exported.
         graphs: name of a graph, such as ``model``, -> its file.
+        notes: what there is to say about the weights.
     """
     named = {name: f"{name}.onnx" for name in graphs}
     fingerprint = hashlib.sha256(b"".join(graphs.values())).hexdigest()
@@ -35,7 +36,7 @@ def folder_of(subject: Subject, graphs: Mapping[str, bytes]) -> dict[str, bytes]
     example = None if signature["cannot_read"] else _example(subject, signature)
     if example is not None:
         found["example.json"] = _json(example)
-    found["README.md"] = _readme(subject, signature, example is not None).encode()
+    found["README.md"] = _readme(subject, signature, example is not None, notes).encode()
     return found
 
 
@@ -54,7 +55,7 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def _readme(subject: Subject, signature: Mapping[str, Any], checked: bool) -> str:
+def _readme(subject: Subject, signature: Mapping[str, Any], checked: bool, notes: Sequence[str]) -> str:
     """What goes in, what comes out, in units, and how to run it."""
     rows = "\n".join(
         f"| `{one['column']}` | {one['kind']} | {', '.join(f'`{name}`' for name in one['graph'])} | {one['rule']} |"
@@ -64,10 +65,11 @@ def _readme(subject: Subject, signature: Mapping[str, Any], checked: bool) -> st
         "`python run.py --stream` reads one value a line from standard input and answers at once. The state goes into "
         "the graph and comes out of it: feed each `….after` as the state of the next step."
     )
+    said = "".join(f"\n\n{note}" for note in notes)
     check = "`python run.py --check` compares with the answers that the model itself gave to the made rows in "
     return f"""# {subject.name}: {signature["model"]}, {signature["task"]}
 
-Exported by Unrolled. Needs `pip install numpy onnxruntime`, and nothing of Unrolled.
+Exported by Unrolled. Needs `pip install numpy onnxruntime`, and nothing of Unrolled.{said}
 
     python run.py rows.jsonl
 

@@ -30,6 +30,7 @@ class Subject:
         valid: reads the validation split of the run again, for exporters that measure what a smaller file costs.
         predict: the answers to rows of cells, for a self-check.
         stream: the answers of a new session to values that are pushed, one after another.
+        with_network: the same with another network, such as one with rounded weights.
     """
 
     task: Task
@@ -39,6 +40,7 @@ class Subject:
     valid: Callable[[], Examples]
     predict: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
     stream: Callable[[list[Any]], list[dict[str, Any]]]
+    with_network: Callable[[Model], Subject]
 
 
 class Exporter(Protocol):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pyarrow as pa
 
@@ -64,10 +65,15 @@ def export(trained: _Trained, out: Path, to: str, options: Mapping[str, Any], *,
     member: type[Exporter] = EXPORTERS.get(to)
     chosen: type[Part] = member.Options
     exporter = member(chosen.check(options))
+    write_directory(out, dict(exporter.files(_subject(trained))), overwrite=overwrite)
+    return exporter.notes
+
+
+def _subject(trained: _Trained) -> Subject:
     run = str(trained.folder) if trained.folder is not None else "this model"
 
     def valid() -> Examples:
-        instead = f"leave {named('quantise')} out"
+        instead = f"leave {named('quantise')} and {named('half')} out"
         return trained.encode(held_out_again(trained.config, run, instead)["valid"], target=True)
 
     def predict(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -82,6 +88,8 @@ def export(trained: _Trained, out: Path, to: str, options: Mapping[str, Any], *,
         live = trained.stream()
         return [live.push(value) for value in values]
 
-    subject = Subject(trained.task, trained.network, run, trained.config.training, valid, predict, stream)
-    write_directory(out, dict(exporter.files(subject)), overwrite=overwrite)
-    return exporter.notes
+    def with_network(network: Model) -> Subject:
+        return _subject(replace(cast(Any, trained), network=network))
+
+    calls = valid, predict, stream, with_network
+    return Subject(trained.task, trained.network, run, trained.config.training, *calls)

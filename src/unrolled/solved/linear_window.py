@@ -190,7 +190,7 @@ class LinearWindow(SolvedModel):
         """`_answer` as operators."""
         g = window.graph
         exact = window.to(np.float64)
-        change = (exact.transpose(0, 2, 1) @ g.constant(self.weight.detach().double().T)).transpose(0, 2, 1)
+        change = (exact.transpose(0, 2, 1) @ g.constant(self.weight.detach().T).to(np.float64)).transpose(0, 2, 1)
         now = window.part(self._steps - 1, self._steps, 1).squeeze(1) - last
         change = (change + now.to(np.float64).unsqueeze(1)).unsqueeze(3)
         if self._deviates:
