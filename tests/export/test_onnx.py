@@ -76,7 +76,9 @@ def text_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     lines = [f"{'the good' if n % 2 else 'a bad'} food {n % 7},{'yes' if n % 2 else 'no'}" for n in range(60)]
     (folder / "data.csv").write_text("text,mood\n" + "\n".join(lines) + "\n")
     options = {**PLAIN, "hidden": 64, "layers": 2, "steps": 12}
-    return unrolled.fit(folder / "data.csv", target="mood", kinds={"text": "tokens"}, model="gru", out=folder / "run", **options)
+    return unrolled.fit(
+        folder / "data.csv", target="mood", kinds={"text": "tokens"}, tokens="characters", model="gru", out=folder / "run", **options
+    )
 
 
 @pytest.mark.parametrize(("options", "share"), [({"quantise": "int8"}, 0.35), ({"half": True}, 0.55)])
