@@ -44,7 +44,7 @@ def main() -> None:
             f"{name} 128 x {layers}: exported in {seconds:.2f} s, {len(data) / 1024:.0f} KiB, "
             f"{(len(data) - weights) / 1024:+.1f} KiB beside the weights, int8 {small / len(data):.1%}"
         )
-        _measure(name, network, _session(data), rounds)
+        _measure(network, _session(data), rounds)
 
 
 def _network(name: str, layers: int) -> Network:
@@ -55,7 +55,7 @@ def _network(name: str, layers: int) -> Network:
 
 def _task() -> Task:
     coder = SimpleNamespace(specs={"text": Discrete(SYMBOLS)}, inputs={}, by_window=False, strands=None)
-    return cast(Task, SimpleNamespace(coder=coder, pooled=False, outputs=SYMBOLS, graph=lambda *given: {}))
+    return cast(Task, SimpleNamespace(coder=coder, pooled=False, outputs=SYMBOLS, graph=lambda *_: {}))
 
 
 def _session(data: bytes) -> Any:
@@ -66,7 +66,7 @@ def _session(data: bytes) -> Any:
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-def _measure(name: str, network: Network, session: Any, rounds: int) -> None:
+def _measure(network: Network, session: Any, rounds: int) -> None:
     outputs = [one.name for one in session.get_outputs()]
     for rows, steps in ((1, 1), (32, 100)):
         ids, lengths = torch.randint(0, SYMBOLS, (rows, steps)), torch.full((rows,), steps)

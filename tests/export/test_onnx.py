@@ -77,7 +77,13 @@ def text_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     (folder / "data.csv").write_text("text,mood\n" + "\n".join(lines) + "\n")
     options = {**PLAIN, "hidden": 64, "layers": 2, "steps": 12}
     return unrolled.fit(
-        folder / "data.csv", target="mood", kinds={"text": "tokens"}, tokens="characters", model="gru", out=folder / "run", **options
+        folder / "data.csv",
+        target="mood",
+        kinds={"text": "tokens"},
+        tokens="characters",
+        model="gru",
+        out=folder / "run",
+        **options,
     )
 
 
