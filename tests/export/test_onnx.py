@@ -75,7 +75,7 @@ def text_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("texts")
     lines = [f"{'the good' if n % 2 else 'a bad'} food {n % 7},{'yes' if n % 2 else 'no'}" for n in range(60)]
     (folder / "data.csv").write_text("text,mood\n" + "\n".join(lines) + "\n")
-    options = {**PLAIN, "hidden": 64, "layers": 2, "steps": 12}
+    options = {**PLAIN, "hidden": 64, "layers": 2, "steps": 30, "lr": 0.01}
     return unrolled.fit(
         folder / "data.csv",
         target="mood",
@@ -110,7 +110,7 @@ def test_weights_that_cost_too_much_are_refused(text_run: Trained, tmp_path: Pat
     broken = rounded(text_run.network, "int8")
     with torch.no_grad():
         for weight in broken.parameters():
-            weight.zero_()
+            weight.neg_()
     subject = Subject(text_run.task, text_run.network, "run", text_run.config.training, lambda: valid_of(text_run))
     with pytest.raises(UsageError, match=r"with int8 weights \w+ is .*, which is worse by more than tolerate = 0.01"):
         measured(subject, broken, "int8", 0.01)
