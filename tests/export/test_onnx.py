@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ import torch
 
 import unrolled
 from unrolled.cli.main import main
-from unrolled.data.examples.examples import Examples
 from unrolled.errors import UsageError
 from unrolled.export._file import to_onnx
 from unrolled.export._graphs import graphs_of
@@ -93,6 +93,7 @@ def test_fewer_bits_are_measured_on_the_validation_rows(
 ) -> None:
     text_run.export(tmp_path / "plain")
     notes = text_run.export(tmp_path / "small", **options, tolerate=1)
+    assert notes[0] in (tmp_path / "small" / "README.md").read_text("utf-8")
     assert re.match(r"With (int8|float16) weights \w+ is [\d.]+ on the validation data; it was [\d.]+\.$", notes[0])
     plain, small = ((tmp_path / name / "model.onnx").read_bytes() for name in ("plain", "small"))
     assert len(small) <= share * len(plain)
@@ -111,15 +112,17 @@ def test_weights_that_cost_too_much_are_refused(text_run: Trained, tmp_path: Pat
     with torch.no_grad():
         for weight in broken.parameters():
             weight.neg_()
-    subject = Subject(text_run.task, text_run.network, "run", text_run.config.training, lambda: valid_of(text_run))
+    valid = held_out_again(text_run.config, "run", "")["valid"]
+    subject = SimpleNamespace(
+        task=text_run.task,
+        network=text_run.network,
+        training=text_run.config.training,
+        valid=lambda: text_run.encode(valid, target=True),
+    )
     with pytest.raises(UsageError, match=r"with int8 weights \w+ is .*, which is worse by more than tolerate = 0.01"):
-        measured(subject, broken, "int8", 0.01)
+        measured(cast(Subject, subject), broken, "int8", 0.01)
     with pytest.raises(UsageError, match="quantise and half cannot be combined"):
         text_run.export(tmp_path / "out", quantise="int8", half=True)
-
-
-def valid_of(model: Trained) -> Examples:
-    return model.encode(held_out_again(model.config, "run", "")["valid"], target=True)
 
 
 def test_data_in_memory_cannot_be_measured_again(waves: Trained, tmp_path: Path) -> None:
