@@ -50,7 +50,9 @@ class Batcher:
         self._seconds = 0.0  # of one step, as a running mean over ticks
         self._since: float | None = None  # when the tick that runs now began
         self._task: asyncio.Task[None] | None = None
-        self._stopped = False
+        self._taken: list[Stepped] = []  # those whose step is being taken
+        self._closed: Refused | None = None  # why no more steps are taken
+        self._dead = False
 
     def start(self) -> None:
         """Begin to tick, in the running loop."""
@@ -60,7 +62,7 @@ class Batcher:
     def alive(self) -> bool:
         """Whether it ticks, and no tick hangs."""
         stuck = self._since is not None and time.monotonic() - self._since > _STUCK
-        return self._stopped or (self._task is not None and not self._task.done() and not stuck)
+        return self._task is not None and not self._dead and not stuck
 
     def submit(self, session: Stepped, item: Item) -> None:
         """Let an item wait for its steps; its `Waiting` is told when they are answered.
@@ -68,8 +70,8 @@ class Batcher:
         Raises:
             Refused: too much waits already, or the server is about to end.
         """
-        if self._stopped:
-            raise Refused("Draining", "the server is about to end: connect again and repeat the step")
+        if self._closed is not None:
+            raise self._closed
         most, all_ = self._options.session_waiting, self._options.waiting
         if len(session.items) >= most:
             retry = len(session.items) * self._seconds
@@ -85,15 +87,15 @@ class Batcher:
 
     async def stop(self) -> None:
         """End after the tick that runs; steps that were not taken are refused, for their clients to repeat."""
-        self._stopped = True
+        self._closed = Refused("Draining", "the server is about to end: connect again and repeat the step")
         async with self.lock:
-            self._refuse_all(Refused("Draining", "the server is about to end: connect again and repeat the step"))
+            self._refuse_all(self._closed)
         if self._task is not None:
             self._task.cancel()
         self._worker.shutdown(wait=False)
 
     def _refuse_all(self, refused: Refused) -> None:
-        for session in self._ready:
+        for session in [*self._taken, *self._ready]:
             while session.items:
                 self._done(session, refused)
         self._ready.clear()
@@ -103,16 +105,18 @@ class Batcher:
             await self._tick_for_ever()
         except Exception:  # nothing is known that could raise one: the server says that it is dead, and hangs nobody
             _log.exception("the batcher has ended")
-            self._refuse_all(Refused("Overloaded", "this server no longer answers: try another one"))
-            raise
+            self._dead, self._closed = True, Refused("Overloaded", "this server no longer answers: try another one")
+            self._refuse_all(self._closed)
 
     async def _tick_for_ever(self) -> None:
         while True:
             await self._wake.wait()
             await asyncio.sleep(self._options.linger)  # at least one turn, in which every socket hands in its step
             async with self.lock:
-                if taken := self._take():
-                    self._answer(taken, await self._push(taken))
+                self._taken = self._take()
+                if self._taken:
+                    self._answer(self._taken, await self._push(self._taken))
+                    self._taken = []
             if not self._ready:
                 self._wake.clear()
 

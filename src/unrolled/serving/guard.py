@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 from collections.abc import Iterable
@@ -103,22 +104,26 @@ def refusal(error: Refused) -> Response:
     return Response(encoded({"error": about(error)}), status_of(error), headers, "application/json")
 
 
-async def body_of(request: Request, most: int) -> bytes:
-    """The body of a request, read no further than it may be long.
+async def body_of(request: Request, most: int, seconds: float) -> bytes:
+    """The body of a request, read no further than it may be long, and no longer than it may take.
 
     Raises:
-        Refused: it is longer than ``most`` bytes.
+        Refused: it is longer than ``most`` bytes, or takes more than ``seconds``.
     """
     too_large = Refused("TooLarge", f"a request has at most {most:,} bytes here")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most:
         raise too_large
     pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > most:
-            raise too_large
-        pieces.append(piece)
+    try:
+        async with asyncio.timeout(seconds):
+            async for piece in request.stream():
+                size += len(piece)
+                if size > most:
+                    raise too_large
+                pieces.append(piece)
+    except TimeoutError:
+        raise Refused("Expired", f"the request was not complete after {seconds:g} seconds") from None
     return b"".join(pieces)
 
 

@@ -43,7 +43,7 @@ async def step(request: Request) -> Response:
     """``POST /v1/sessions/ID/steps``: steps of a session, as in a message of ``/v1/live``."""
     service = _service(request)
     asked = read_step(
-        await body_of(request, service.options.body),
+        await body_of(request, service.options.body, service.options.deadline),
         steps=service.options.message_steps,
         depth=service.options.depth,
     )
@@ -58,7 +58,7 @@ async def step(request: Request) -> Response:
 async def steps(request: Request) -> Response:
     """``POST /v1/steps``: a step of many sessions, as in a message of ``/v1/live/many``."""
     service = _service(request)
-    body = await body_of(request, service.options.body)
+    body = await body_of(request, service.options.body, service.options.deadline)
     return said(await service.steps(read_steps(body, steps=service.options.steps, depth=service.options.depth)))
 
 
@@ -75,7 +75,7 @@ async def replace(request: Request) -> Response:
     """``PUT /v1/sessions/ID/snapshot``: go on from a snapshot."""
     service = _service(request)
     session = await _session(request)
-    await service.sessions.replace(session, await body_of(request, service.options.snapshot))
+    await service.sessions.replace(session, await body_of(request, service.options.snapshot, service.options.deadline))
     return said({"session": session.id, "n": session.n, "model": session.model.name})
 
 

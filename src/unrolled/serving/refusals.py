@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +25,7 @@ _STATUS = {  # type of the error in an answer -> the status of HTTP
     "Expired": HTTPStatus.GATEWAY_TIMEOUT,
 }
 _RETRIED = {"Busy", "Overloaded", "Draining"}
+_SOONEST = 0.05  # seconds before another try
 
 
 class Refused(UnrolledError):
@@ -43,7 +45,7 @@ class Refused(UnrolledError):
     def __init__(self, kind: str, message: str, *, retry: float = 1.0, **details: object) -> None:
         super().__init__(message)
         self.kind, self.status = kind, _STATUS[kind]
-        self.retry = retry if kind in _RETRIED else None
+        self.retry = round(max(retry, _SOONEST), 3) if kind in _RETRIED else None
         self._details = details
 
     def details(self) -> dict[str, object]:
@@ -65,7 +67,7 @@ def status_of(error: UnrolledError) -> HTTPStatus:
 def retry_after(error: UnrolledError) -> dict[str, str]:
     """The header that says when to try again, where it is worth it; whole seconds, at least one."""
     retry = error.retry if isinstance(error, Refused) else None
-    return {} if retry is None else {"retry-after": str(max(1, round(retry)))}
+    return {} if retry is None else {"retry-after": str(math.ceil(retry))}
 
 
 def about(error: UnrolledError) -> dict[str, Any]:

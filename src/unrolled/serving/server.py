@@ -14,9 +14,11 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from unrolled.errors import UsageError, named
+from unrolled.errors import UsageError, counted, named
 from unrolled.runs.trained import Trained
 from unrolled.serving.app import app
+from unrolled.serving.connections import protocol
+from unrolled.serving.folder_store import FolderStore
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.service import Service
 from unrolled.serving.sockets import close_all
@@ -27,6 +29,7 @@ _log = logging.getLogger("unrolled.serving")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _PAUSE = 0.01  # seconds between two looks at whether all answers are sent
+_SENDING = 0.25  # share of the time to end for the answers that are on their way
 _COLLECT = (50_000, 50, 50)  # thresholds of the collector: with 1 000 connections its pauses were most of the p99
 
 
@@ -47,7 +50,7 @@ class Server(uvicorn.Server):
                 application,
                 host=options.host,
                 port=options.port,
-                http="httptools",
+                http=protocol(options.handshake),
                 ws="websockets-sansio",
                 log_config=None,
                 log_level="warning",
@@ -92,17 +95,18 @@ class Server(uvicorn.Server):
             self._when_started(self.servers[0].sockets[0].getsockname()[1])
 
     async def _drain(self) -> None:
-        end = time.monotonic() + self._drain_seconds
         service = self._service
+        sent = time.monotonic() + self._drain_seconds * _SENDING
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + self._drain_seconds):
                 await service.stop()
-                while service.busy and time.monotonic() < end:
+                while service.busy and time.monotonic() < sent:  # whoever does not read must not keep the others
                     await asyncio.sleep(_PAUSE)
-                saved = await service.sessions.save_all()
-                await close_all(service)
+                saved = await service.sessions.save_all() if service.store.durable else 0
+                await close_all(service, self._drain_seconds * _SENDING)
                 await service.store.close()
-                _log.info("%d sessions saved", saved)
+                if service.store.durable:
+                    _log.info("%s saved", counted(saved, "session"))
         except TimeoutError:
             _log.warning("not every session could be saved within %g seconds", self._drain_seconds)
         finally:
@@ -122,10 +126,12 @@ def run(
         started: is called with the port when the server listens.
 
     Raises:
-        UsageError: it may not listen there without a token, or cannot.
+        UsageError: it may not listen there without a token, or cannot; or the store cannot be used.
+        SpaceError: the store cannot be written to.
     """
     tokens = tokens_of(options)
-    server = Server(app(models, options, tokens=tokens), options, started)
+    store = None if options.store is None else FolderStore(Path(options.store), options.keep)
+    server = Server(app(models, options, tokens=tokens, store=store), options, started)
     gc.collect()
     gc.freeze()  # the models are never garbage: the collector need not look at them again
     gc.set_threshold(*_COLLECT)

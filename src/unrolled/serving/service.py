@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from unrolled.errors import UnrolledError, did_you_mean
@@ -18,6 +20,7 @@ from unrolled.serving.waiting import Item, Waiting
 
 __all__ = ["Service"]
 
+_log = logging.getLogger("unrolled.serving")
 _TIDY = 1.0  # seconds between two looks at what is idle
 
 
@@ -38,26 +41,31 @@ class Service:
     def __init__(self, models: Mapping[str, Trained], options: ServeOptions, store: Store | None = None) -> None:
         self.options = options
         self.models = {name: Served(name, trained, options) for name, trained in models.items()}
-        self.store = store or MemoryStore(options.keep)
+        self.store = MemoryStore(options.keep) if store is None else store
         self.sessions = Sessions(self.store, options, self.models.values())
         self.draining = False
         self.sockets: set[Any] = set()
         self.busy: set[Any] = set()
-        self._tidying: asyncio.Task[None] | None = None
+        self.trouble: str | None = None  # why sessions cannot be saved
+        self._tasks: list[asyncio.Task[None]] = []
+        self._over = asyncio.Event()
 
     def start(self) -> None:
         """Begin to answer, in the running loop."""
         for model in self.models.values():
             model.start()
-        self._tidying = asyncio.create_task(self._tidy())
+        self._tasks.append(asyncio.create_task(self._every(_TIDY, self._tidy)))
+        if self.store.durable:
+            every = self.options.checkpoint_every
+            self._tasks.append(asyncio.create_task(self._every(every, self.sessions.save_changed)))
 
     async def stop(self) -> None:
-        """Take no further steps, and put every session into the store."""
+        """Take no further steps."""
         self.draining = True
         for model in self.models.values():
             await model.stop()
-        if self._tidying is not None:
-            self._tidying.cancel()
+        self._over.set()
+        await asyncio.gather(*self._tasks)  # what is being saved is saved
 
     def model(self, name: str | None) -> Served:
         """The model of this name, or the default one.
@@ -95,7 +103,10 @@ class Service:
         return item
 
     async def steps(self, asked: Sequence[tuple[str, int | None, Any]]) -> list[list[Any]]:
-        """Take a step of many sessions: for each its session, its number, and its answer or ``{"error": …}``."""
+        """Take a step of many sessions: for each its session, its number, and its answer or ``{"error": …}``.
+
+        Where the store outlives the server, also how many steps of the session it has.
+        """
         waiting, now = Waiting(len(asked)), time.monotonic()
         deadline = now + self.options.deadline
         items = []
@@ -110,10 +121,14 @@ class Service:
                 item.error = error
                 waiting.one_is_done()
         await waiting.done()
-        return [
+        told = [
             [id_, item.number, item.answers[0] if item.error is None else {"error": about(item.error)}]
             for (id_, _, _), item in zip(asked, items, strict=True)
         ]
+        if self.store.durable:
+            for one in told:
+                one.append(session.saved_n if (session := self.sessions.here(one[0])) is not None else 0)
+        return told
 
     @property
     def alive(self) -> bool:
@@ -126,6 +141,8 @@ class Service:
             return "the server is about to end"
         if not self.alive:
             return "a model no longer answers"
+        if self.trouble is not None:
+            return f"sessions cannot be saved: {self.trouble}"
         bounds = {
             "sessions": (len(self.sessions), self.options.sessions),
             "sockets": (len(self.sockets), self.options.sockets),
@@ -135,7 +152,19 @@ class Service:
         return f"nearly at its bound: {', '.join(full)}" if full else None
 
     async def _tidy(self) -> None:
-        while True:
-            await asyncio.sleep(_TIDY)
-            await self.sessions.park()
-            await self.store.sweep()
+        await self.sessions.park()
+        await self.store.sweep()
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        """Do some work again and again; what goes wrong is said, and tried again."""
+        while not self._over.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), seconds)
+                return
+            try:
+                await work()
+                self.trouble = None
+            except (UnrolledError, OSError) as error:
+                if self.trouble is None:
+                    _log.warning("sessions cannot be saved: %s", error)
+                self.trouble = str(error)

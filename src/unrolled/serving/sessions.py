@@ -18,6 +18,9 @@ from unrolled.serving.waiting import Item
 __all__ = ["LiveSession", "Sessions"]
 
 
+_AT_ONCE = 64  # snapshots that are made before others get their turn
+
+
 class LiveSession:
     """A session in memory.
 
@@ -48,6 +51,11 @@ class LiveSession:
         """Count a step, the last one of ``answers``."""
         self.n += 1
         self.last = answers
+
+    @property
+    def saved_n(self) -> int:
+        """How many steps the store knows of, for clients."""
+        return max(0, self.saved)
 
     @property
     def at_rest(self) -> bool:
@@ -126,15 +134,20 @@ class Sessions:
         await self._forget(session)
 
     async def save(self, sessions: Iterable[LiveSession]) -> int:
-        """Put those that changed since the last time into the store; how many they are."""
-        changed = [session for session in sessions if session.saved != session.n]
+        """Put sessions into the store; how many they are.
+
+        Raises:
+            SpaceError: the store is full; what it held before is intact.
+        """
         by_model: dict[Served, list[LiveSession]] = {}
-        for session in changed:
+        for session in sessions:
             by_model.setdefault(session.model, []).append(session)
-        records = []
+        records: list[Record] = []
         for model, its in by_model.items():
-            async with model.batcher.lock:
-                records += [_record(model, session) for session in its]
+            for few in (its[start : start + _AT_ONCE] for start in range(0, len(its), _AT_ONCE)):
+                async with model.batcher.lock:
+                    records += [_record(model, session) for session in few if session.id in self._live]
+                await asyncio.sleep(0)
         lost = set(await self._store.put(records))
         for record in records:
             found = self._live.get(record.session)
@@ -146,14 +159,18 @@ class Sessions:
         return len(records)
 
     async def save_all(self) -> int:
-        """Put every session that changed into the store; how many they are."""
+        """Put every session into the store; how many they are."""
         return await self.save(list(self._live.values()))
+
+    async def save_changed(self) -> int:
+        """Put the sessions that changed since the last time into the store; how many they are."""
+        return await self.save([session for session in self._live.values() if session.saved != session.n])
 
     async def park(self) -> int:
         """Take sessions that nobody has used for long out of memory; the store keeps them. How many they are."""
         before = time.monotonic() - self._options.park
         idle = [session for session in self._live.values() if session.seen < before and session.at_rest]
-        await self.save(idle)
+        await self.save([session for session in idle if session.saved != session.n])
         parked = [session for session in idle if session.at_rest and session.saved == session.n]
         for session in parked:
             if self._live.pop(session.id, None) is not None:
@@ -189,4 +206,4 @@ class Sessions:
 
 def _record(model: Served, session: LiveSession) -> Record:
     state = model.batcher.pool.snapshot(session.handle)
-    return Record(session.id, model.identity, session.n, session.last[-1:], state)
+    return Record(session.id, model.identity, session.n, session.last, state)

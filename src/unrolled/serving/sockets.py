@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -57,12 +58,19 @@ async def many(socket: WebSocket) -> None:
             await _serve(socket, service, lambda text: _several(service, text))
 
 
-async def close_all(service: Service) -> None:
-    """Say to every client that the server is about to end, and close its connection."""
-    for socket in list(service.sockets):
+async def close_all(service: Service, seconds: float) -> None:
+    """Say to every client that the server is about to end, and close its connection; for at most so long."""
+
+    async def close(socket: WebSocket) -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
             await _send(socket, {"closing": "restart", "retry_after_s": 1})
             await socket.close(_RESTART, "restart")
+
+    tasks = [asyncio.create_task(close(socket)) for socket in service.sockets]
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
 
 
 def answer_of(service: Service, session: LiveSession, item: Item, *, several: bool) -> dict[str, Any]:
@@ -82,7 +90,7 @@ def answer_of(service: Service, session: LiveSession, item: Item, *, several: bo
     if item.error is not None:
         told["error"] = about(item.error)
     if service.store.durable:
-        told["saved_n"] = max(0, session.saved)
+        told["saved_n"] = session.saved_n
     return told
 
 
@@ -126,7 +134,7 @@ def _hello(service: Service, session: LiveSession) -> dict[str, Any]:
             "message_steps": options.message_steps,
             "deadline_s": options.deadline,
         },
-        **({"saved_n": max(0, session.saved)} if service.store.durable else {}),
+        **({"saved_n": session.saved_n} if service.store.durable else {}),
     }
 
 
