@@ -121,14 +121,14 @@ class Service:
                 item.error = error
                 waiting.one_is_done()
         await waiting.done()
-        told = [
-            [id_, item.number, item.answers[0] if item.error is None else {"error": about(item.error)}]
-            for (id_, _, _), item in zip(asked, items, strict=True)
-        ]
-        if self.store.durable:
-            for one in told:
-                one.append(session.saved_n if (session := self.sessions.here(one[0])) is not None else 0)
-        return told
+        return [self._told(id_, item) for (id_, _, _), item in zip(asked, items, strict=True)]
+
+    def _told(self, id_: str, item: Item) -> list[Any]:
+        answer = item.answers[0] if item.error is None else {"error": about(item.error)}
+        if not self.store.durable:
+            return [id_, item.number, answer]
+        session = self.sessions.here(id_)
+        return [id_, item.number, answer, 0 if session is None else session.saved_n]
 
     @property
     def alive(self) -> bool:
