@@ -13,6 +13,7 @@ from unrolled.errors import UnrolledError
 from unrolled.runs.trained import Trained
 from unrolled.serving import http, sockets
 from unrolled.serving.guard import Guard
+from unrolled.serving.openapi import openapi
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.service import Service
 from unrolled.serving.store import Store
@@ -52,6 +53,7 @@ def app(
             Route("/v1/model", http.model),
             Route("/healthz", http.alive),
             Route("/readyz", http.ready),
+            Route("/openapi.json", openapi),
         ],
         middleware=[Middleware(Guard, options=options, tokens=tokens)],
         exception_handlers={UnrolledError: http.failed, Exception: http.failed},

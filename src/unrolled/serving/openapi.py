@@ -1,0 +1,188 @@
+"""``/openapi.json``: what the server is asked over HTTP, and what it answers, for tools that read OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import unrolled
+from unrolled.serving.messages import Step, encoded
+
+__all__ = ["OPERATIONS", "Operation", "document", "openapi"]
+
+Row = dict[str, Any]
+_STATE = "application/vnd.safetensors"
+
+
+class Fault(Struct):
+    """What is wrong.
+
+    Attributes:
+        type: its kind, such as ``DataError`` or ``Conflict``.
+        message: a sentence.
+        exit_code: of the same error on the command line.
+        retry_after_s: when another try makes sense.
+        column: which column of the value is wrong.
+        n: how many steps the session has taken.
+    """
+
+    type: str
+    message: str
+    exit_code: int
+    retry_after_s: float | UnsetType = UNSET
+    column: str | UnsetType = UNSET
+    n: int | UnsetType = UNSET
+
+
+class Failed(Struct):
+    """A request that was not carried out."""
+
+    error: Fault
+
+
+class Stepped(Struct):
+    """Answers to steps: ``y`` to one, ``ys`` to a list; where there is an error, to those before it."""
+
+    n: int | None
+    y: Row | UnsetType = UNSET
+    ys: list[Row] | UnsetType = UNSET
+    error: Fault | UnsetType = UNSET
+    saved_n: int | UnsetType = UNSET
+
+
+class Opened(Struct):
+    """A session, and how many steps it has taken."""
+
+    session: str
+    n: int
+    model: str
+
+
+class Alive(Struct):
+    """Whether the server works."""
+
+    alive: bool
+
+
+class Ready(Struct):
+    """Whether further clients should come here, and why not."""
+
+    ready: bool
+    reason: str | UnsetType = UNSET
+
+
+class Operation(Struct, frozen=True):
+    """What an address takes and gives.
+
+    Attributes:
+        reads: type of the request's body, or its schema; ``bytes``: the state of a session; ``None``: it has none.
+        gives: type of the answer, likewise.
+        status: of an answer that is no error.
+        fails: the further statuses that it may have.
+        query: names of its parameters, all of them texts.
+        unready: type of the answer with 503.
+    """
+
+    reads: Any = None
+    gives: Any = None
+    status: HTTPStatus = HTTPStatus.OK
+    fails: tuple[int, ...] = ()
+    query: tuple[str, ...] = ()
+    unready: Any = Failed
+
+
+_BODY = (400, 413, 408)  # of requests that have one
+_STEPS = (*_BODY, 404, 409, 422, 429, 504)
+# What tools make of an array whose items differ is often wrong, so the answers are described in words.
+_TRIPLES = {
+    "type": "array",
+    "items": {"type": "array", "minItems": 3, "maxItems": 4, "description": "session, n, answer; saved_n"},
+}
+
+# Method and path -> what it takes and gives.
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("POST", "/v1/sessions"): Operation(gives=Opened, status=HTTPStatus.CREATED, fails=(404, 409), query=("model",)),
+    ("DELETE", "/v1/sessions/{session}"): Operation(status=HTTPStatus.NO_CONTENT, fails=(404,)),
+    ("POST", "/v1/sessions/{session}/steps"): Operation(Step, Stepped, fails=_STEPS),
+    ("GET", "/v1/sessions/{session}/snapshot"): Operation(gives=bytes, fails=(404,)),
+    ("PUT", "/v1/sessions/{session}/snapshot"): Operation(bytes, Opened, fails=(*_BODY, 404)),
+    ("POST", "/v1/steps"): Operation(list[tuple[str, int | None, Any]], _TRIPLES, fails=_BODY),
+    ("GET", "/v1/model"): Operation(gives=Row, fails=(404,), query=("model",)),
+    ("GET", "/healthz"): Operation(gives=Alive, unready=Alive),
+    ("GET", "/readyz"): Operation(gives=Ready, unready=Ready),
+    ("GET", "/openapi.json"): Operation(gives=Row),
+}
+
+
+def document(routes: Sequence[Route]) -> dict[str, Any]:
+    """The description of ``routes`` in OpenAPI 3.1.
+
+    Args:
+        routes: those that have an operation; the first sentence of each endpoint's docstring says what it does.
+    """
+    asked = [
+        (method, route.path, route, OPERATIONS[method, route.path])
+        for route in routes
+        for method in sorted(route.methods or ())
+        if (method, route.path) in OPERATIONS
+    ]
+    kinds = {str(kind): kind for *_, one in asked for kind in (one.reads, one.gives, one.unready, Failed)}
+    named = [kind for kind in kinds.values() if kind not in (None, bytes) and not isinstance(kind, dict)]
+    schemas, components = msgspec.json.schema_components(named, ref_template="#/components/schemas/{name}")
+    known = dict(zip(map(str, named), schemas, strict=True))
+    components["Step"] |= {"oneOf": [{"required": ["x"]}, {"required": ["xs"]}]}
+    paths: dict[str, dict[str, Any]] = {}
+    for method, path, route, operation in asked:
+        paths.setdefault(path, {})[method.lower()] = _described(path, route, operation, known)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "unrolled serve", "version": unrolled.__version__},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{}, {"token": []}],
+    }
+
+
+async def openapi(request: Request) -> Response:
+    """``GET /openapi.json``: this description."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    return Response(encoded(document(routes)), media_type="application/json")
+
+
+def _described(path: str, route: Route, operation: Operation, known: dict[str, Any]) -> dict[str, Any]:
+    told = " ".join((route.endpoint.__doc__ or "").split("\n\n")[0].split())
+    answers: dict[str, Any] = {str(int(operation.status)): _answer("Carried out.", operation.gives, known)}
+    for status in (401, 403, 421, *operation.fails):
+        answers[str(status)] = _answer(HTTPStatus(status).phrase, Failed, known)
+    answers["503"] = _answer(HTTPStatus(503).phrase, operation.unready, known)
+    names = [name for name in ("session",) if f"{{{name}}}" in path]
+    text = {"schema": {"type": "string"}}
+    found: dict[str, Any] = {
+        "summary": told.rpartition(":")[2].strip() if "``:" in told else told,
+        "parameters": [{"name": name, "in": "path", "required": True, **text} for name in names]
+        + [{"name": name, "in": "query", "required": False, **text} for name in operation.query],
+        "responses": answers,
+    }
+    if operation.reads is not None:
+        found["requestBody"] = {"required": True, "content": _content(operation.reads, known)}
+    return found
+
+
+def _answer(what: str, kind: Any, known: dict[str, Any]) -> dict[str, Any]:
+    return {"description": what} if kind is None else {"description": what, "content": _content(kind, known)}
+
+
+def _content(kind: Any, known: dict[str, Any]) -> dict[str, Any]:
+    if kind is bytes:
+        return {_STATE: {"schema": {"type": "string", "format": "binary"}}}
+    return {"application/json": {"schema": kind if isinstance(kind, dict) else known[str(kind)]}}
