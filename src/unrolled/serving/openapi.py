@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -12,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-import unrolled
 from unrolled.serving.messages import Step, encoded
 
 __all__ = ["OPERATIONS", "Operation", "document", "openapi"]
@@ -143,7 +143,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         paths.setdefault(path, {})[method.lower()] = _described(path, route, operation, known)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "unrolled serve", "version": unrolled.__version__},
+        "info": {"title": "unrolled serve", "version": version("unrolled")},
         "paths": paths,
         "components": {
             "schemas": components,
