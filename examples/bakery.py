@@ -23,7 +23,7 @@ for shop, street in enumerate(["market", "harbour", "market", "harbour"]):
         (rows if step < 150 else coming).append(row)
 
 options = {"by": "shop", "order": "date", "kinds": {"date": "elapsed"}, "target": "sold", "horizon": 3, "lookback": 12}
-options |= {"model": model, "hidden": 24, "steps": 250, "lr": 0.01, "test": 0.2}
+options |= {"model": model, "hidden": 24, "steps": 150, "lr": 0.01, "test": 0.2}
 plain, planned = ur.fit(rows, **options), ur.fit(rows, **options, known_ahead=["date", "offer"])
 off, less = (trained.metrics["test"]["mae"] for trained in (plain, planned))
 print(f"{model}: mean absolute error {off:.1f}; with known dates and offers {less:.1f} ({less / off:.0%} of it)")

@@ -25,6 +25,6 @@ for number in range(600):
     picture.save(folder / f"{number}.png")
     rows.append(f"{number}.png,a {c} {a} {where} a {d} {b}")
 (folder / "captions.csv").write_text("\n".join(rows))
-how = {"model": "gru", "hidden": 64, "lr": 5e-3, "image": "patches:8", "steps": 250, "beam": 1, "test": 0.2}
+how = {"model": "gru", "hidden": 64, "lr": 5e-3, "image": "patches:8", "steps": 200, "beam": 1, "test": 0.2}
 trained = ur.fit(folder, target="caption", task="translate", **how)
 print(f"{trained.metrics['test']['exact_match']:.1%} of the held-out captions are exactly right")

@@ -16,7 +16,7 @@ folder.mkdir()
 opposite = str.maketrans("ACGT", "TGCA")
 for name in ("promoter", "other"):
     with (folder / f"{name}.fa").open("w") as file:
-        for number in range(400):
+        for number in range(250):
             letters = dice.choices("ACGT", k=50)
             if name == "promoter":
                 at = dice.randrange(40)
@@ -24,6 +24,6 @@ for name in ("promoter", "other"):
             text = "".join(letters)
             print(f">{name} {number}", text if number % 2 else text[::-1].translate(opposite), sep="\n", file=file)
 
-how = {"model": model, "hidden": 32, "steps": 250, "lr": 5e-3, "test": 0.2}
+how = {"model": model, "hidden": 32, "steps": 150, "lr": 5e-3, "test": 0.2}
 trained = ur.fit(folder, target="file", both_strands=True, **how)
 print(f"{model}: {trained.metrics['test']['accuracy']:.1%} of the held-out sequences are classified correctly")

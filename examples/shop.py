@@ -23,7 +23,7 @@ for visitor in range(150):
 
 dice.shuffle(clicks)  # the log may be in any order
 options = {"by": "who", "order": "when", "gap": "8h", "inputs": ["what", "when"], "kinds": {"what": "tokens"}}
-trained = ur.fit(clicks, **options, model=model, hidden=48, steps=400, lr=5e-3, test=0.2, valid="last", min_count=2)
+trained = ur.fit(clicks, **options, model=model, hidden=48, steps=250, lr=5e-3, test=0.2, valid="last", min_count=2)
 model_hits, popular = (found["hit_at_10"] for found in (trained.metrics["test"], trained.baselines["test"]["unigram"]))
 print(f"{model}: the next click is in the top ten in {model_hits:.0%} of cases; by popularity only: {popular:.0%}")
 print(f"after the first visit: {trained.predict(clicks)['what_top'][0]}")
