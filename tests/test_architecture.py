@@ -89,6 +89,7 @@ LONGEST_FILE, MEDIAN_FILE = 350, 130
 LONGEST_BODY = 60  # lines: a function is read on one screen
 
 
+@cache
 def modules() -> list[str]:
     """Every module of the package, as ``data.readers.text``; a package as ``data.readers.__init__``."""
     files = sorted(SOURCE.rglob("*.py"))
@@ -100,8 +101,12 @@ def path_of(module: str) -> Path:
 
 
 @cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text("utf-8"))
+
+
 def tree_of(module: str) -> ast.Module:
-    return ast.parse(path_of(module).read_text("utf-8"))
+    return parsed(path_of(module))
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[int, str, str | None]]:
@@ -114,16 +119,18 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str, str | None]]:
             yield from ((node.lineno, str(node.module), alias.name) for alias in node.names)
 
 
-def inner_imports(module: str) -> Iterator[tuple[int, str]]:
+@cache
+def inner_imports(module: str) -> list[tuple[int, str]]:
     """(line, the file that is really imported) of each import from our own package."""
+    found = []
     for line, source, name in imports(tree_of(module)):
         if source.split(".")[0] == "unrolled":
             inside = source.removeprefix("unrolled").removeprefix(".")
             below = f"{inside}.{name}".removeprefix(".")
-            if name and path_of(below).exists():
-                yield line, below
-            else:
-                yield line, inside if inside and path_of(inside).exists() else f"{inside}.__init__".removeprefix(".")
+            if not name or not path_of(below).exists():
+                below = inside if inside and path_of(inside).exists() else f"{inside}.__init__".removeprefix(".")
+            found.append((line, below))
+    return found
 
 
 def part_of(module: str) -> str:
@@ -143,14 +150,21 @@ def test_few_modules_stand_at_the_root() -> None:
     assert {*BASE, "api", "demo", "__main__"} == set(loose)
 
 
-@pytest.mark.parametrize("module", modules())
-def test_a_module_imports_only_what_stands_above_it(module: str) -> None:
-    part = part_of(module)
-    for line, target in inner_imports(module):
-        other = part_of(target)
-        if other != part:
-            fine = other in ONLY[part] if part in ONLY else other in ORDER[: ORDER.index(part)]
-            assert fine or (part == "testing" and other == "reference"), f"{module}.py:{line} imports {target}"
+def allowed(part: str, other: str) -> bool:
+    """Whether a module of ``part`` may import one of ``other``."""
+    if other == part or (part == "testing" and other == "reference"):
+        return True
+    return other in (ONLY[part] if part in ONLY else ORDER[: ORDER.index(part)])
+
+
+def test_a_module_imports_only_what_stands_above_it() -> None:
+    wrong = [
+        f"{module}.py:{line} imports {target}"
+        for module in modules()
+        for line, target in inner_imports(module)
+        if not allowed(part_of(module), part_of(target))
+    ]
+    assert wrong == []
 
 
 def test_the_annotated_tree_in_the_docs_is_the_real_one() -> None:
@@ -160,10 +174,14 @@ def test_the_annotated_tree_in_the_docs_is_the_real_one() -> None:
     assert missing == [], "docs/house.md does not show them"
 
 
-@pytest.mark.parametrize("module", modules())
-def test_a_module_imports_from_the_defining_file(module: str) -> None:
-    for line, target in inner_imports(module):
-        assert not target.endswith("__init__"), f"{module}.py:{line} imports from an __init__; name the defining file"
+def test_a_module_imports_from_the_defining_file() -> None:
+    wrong = [
+        f"{module}.py:{line} imports from an __init__; name the defining file"
+        for module in modules()
+        for line, target in inner_imports(module)
+        if target.endswith("__init__")
+    ]
+    assert wrong == []
 
 
 def test_nothing_imports_in_a_circle() -> None:
@@ -185,10 +203,10 @@ def test_a_name_stands_for_one_module() -> None:
     assert [modules for modules in places.values() if len(modules) > 1] == []
 
 
-@pytest.mark.parametrize("module", modules())
-def test_a_file_is_short(module: str) -> None:
-    lines = len(path_of(module).read_text("utf-8").splitlines())
-    assert lines <= LONGEST_FILE, f"{module}.py has {lines} lines: it holds more than one idea"
+def test_a_file_is_short() -> None:
+    lines = {module: len(path_of(module).read_text("utf-8").splitlines()) for module in modules()}
+    long = {module: count for module, count in lines.items() if count > LONGEST_FILE}
+    assert long == {}, "they hold more than one idea"
 
 
 def test_the_median_file_is_shorter_still() -> None:
@@ -205,9 +223,9 @@ def test_in_a_registry_members_are_seen_at_a_glance(kind: str, folder: str) -> N
     assert files - ours == protocol
 
 
-def bodies(tree: ast.Module) -> Iterator[tuple[str, int]]:
+def bodies(file: Path) -> Iterator[tuple[str, int]]:
     """(name, lines of the body without its docstring) of each function."""
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0]
             told = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(node.body) > 1
@@ -221,7 +239,7 @@ def test_a_function_is_read_on_one_screen(folder: str) -> None:
         f"{file.relative_to(ROOT)}: {name} has {lines} lines"
         for file in sorted((ROOT / folder).rglob("*.py"))
         if "work" not in file.relative_to(ROOT).parts  # environments of other libraries
-        for name, lines in bodies(ast.parse(file.read_text("utf-8")))
+        for name, lines in bodies(file)
         if lines > LONGEST_BODY
     ]
     assert long == []

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm
 
 TESTS = Path(__file__).parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]), "OMP_NUM_THREADS": "1"}
+PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
 SUITE = """
 import unrolled as ur
 
@@ -29,14 +29,13 @@ def test_a_later_one(tmp_path):
 def test_a_signal_ends_the_suite(number: int, tmp_path: Path) -> None:
     (tmp_path / "test_suite.py").write_text(SUITE)
     options = ["-s", "-p", "conftest", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(tmp_path)]
-    command = [sys.executable, "-m", "pytest", *options, str(tmp_path / "test_suite.py")]
-    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    words = [*options, tmp_path / "test_suite.py"]
+    with warm.Process(PYTEST, *words, paths=(TESTS,), stdout=subprocess.PIPE) as process:
         for line in process.stdout:
-            if "training" in line:
+            if b"training" in line:
                 break
         process.send_signal(number)
-        rest = process.stdout.read()
-        assert process.wait(60) == pytest.ExitCode.INTERRUPTED
+        rest = process.stdout.read().decode()
+        assert process.wait() == pytest.ExitCode.INTERRUPTED
     assert "saved at step" in rest
     assert "the later one ran" not in rest
