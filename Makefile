@@ -21,7 +21,9 @@ browser: $(STAMPS)/browser
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || { apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } || \
 	  echo "Chromium could not be installed here, so the tests say why they are skipped"
-	$(PYTEST) -n 0 tests/browser
+	@test -d build/node/node_modules/onnxruntime-web || npm install --silent --prefix build/node onnxruntime-web@1.30.0 || \
+	  echo "onnxruntime-web could not be installed here, so the tests say why they are skipped"
+	$(PYTEST) -n 0 tests/browser tests/export/test_folder_in_node.py
 
 # Six pages of six small models on real data that packages ship: minutes. The picture of three of them is in the README.
 pages: $(STAMPS)/pages

@@ -14,7 +14,10 @@ from unrolled.export.exporter import Subject
 
 __all__ = ["folder_of"]
 
-_PROGRAMS = ("run.py", "read_columns.py", "read_symbols.py", "split_words.py", "write_answers.py")
+_PROGRAMS = (
+    *("run.py", "read_columns.py", "read_symbols.py", "split_words.py", "write_answers.py"),
+    *("run.mjs", "model.mjs", "columns.mjs", "answers.mjs", "index.html"),
+)
 
 
 def folder_of(subject: Subject, graphs: Mapping[str, bytes], notes: Sequence[str] = ()) -> dict[str, bytes]:
@@ -75,6 +78,10 @@ Exported by Unrolled. Needs `pip install numpy onnxruntime`, and nothing of Unro
 
 {signature["cannot_read"] or 'Each line of `rows.jsonl` is a row, {"column": cell}; each answer is a line of JSON.'}
 {check + "`example.json`." if checked else ""}
+
+In Node, after `npm install onnxruntime-web`, `node run.mjs` takes the same arguments. In a browser: copy
+`ort.wasm.min.mjs`, `ort-wasm-simd-threaded.mjs` and `ort-wasm-simd-threaded.wasm` from the `dist` of that package to
+`ort/` here, serve this folder (`python -m http.server --bind 127.0.0.1`), and open it. It streams on the page, offline.
 
 ## What goes in
 
