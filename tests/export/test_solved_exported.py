@@ -64,6 +64,34 @@ def test_labels_of_rows_are_those_of_the_model(options: dict[str, Any]) -> None:
     assert np.allclose(found["outputs"], wanted, rtol=1e-5, atol=1e-5)
 
 
+def test_random_convolutions_count_the_same_steps() -> None:
+    data = {**DATA, "kind": ["up" if n % 2 else "down" for n in range(12)]}
+    model = unrolled.fit(data, target="kind", only="rocket")
+    feed, states = of_data(model, data), dict[str, Any]()
+    for begin, end in ((0, 4), (4, 30)):
+        part = {name: value[:, begin:end] if value.ndim == 3 else value for name, value in feed.items()}
+        found = ran(model, {**part, "lengths": np.full(12, end - begin), **states})
+        states = {name.removesuffix(".after"): value for name, value in found.items() if name.endswith(".after")}
+    table = model.predict(data)
+    wanted = np.array([table.column(f"kind_p_{label}").to_pylist() for label in model.task.labels]).T
+    assert np.allclose(ran(model, feed)["answer.p"], wanted, atol=1e-5)
+    assert np.allclose(found["answer.p"], wanted, atol=1e-5)
+
+
+def test_letters_by_place_are_summed_up() -> None:
+    letters = np.random.default_rng(3).choice(list("ACGT"), (40, 12))
+    data = {"dna": ["".join(row) for row in letters], "kind": [str(row[5]) for row in letters]}
+    model = unrolled.fit(data, target="kind", only="letters_by_place", kinds={"dna": "symbols"})
+    ids = model.encode(model.read(data), target=False).inputs["dna"].values.reshape(40, -1).astype(np.int64)
+    first = ran(model, {"dna": ids[:, :5], "lengths": np.full(40, 5)})
+    states = {name.removesuffix(".after"): value for name, value in first.items() if name.endswith(".after")}
+    found = ran(model, {"dna": ids[:, 5:], "lengths": np.full(40, ids.shape[1] - 5), **states})
+    wanted = model.predict(data).column("kind_predicted").to_pylist()
+    assert [model.task.labels[k] for k in found["answer.p"].argmax(1)] == wanted
+    whole = ran(model, {"dna": ids, "lengths": np.full(40, ids.shape[1])})
+    assert np.allclose(whole["outputs"], found["outputs"], atol=1e-5)
+
+
 def test_what_has_no_graph_says_how_to_train_one_that_has(tmp_path: Path) -> None:
     texts = {"text": ["a long road home", "the long way"] * 20}
     model = unrolled.fit(texts, task="next_step", target="text", only="ngram")

@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from unrolled.layers.graph import Value, concat, is_real, steps_of
+
 __all__ = ["KERNELS", "Convolutions", "dilations_of"]
 
 _TAPS, _TWOS = 9, 3
@@ -91,6 +93,12 @@ class Convolutions(nn.Module):
         """``x`` as the kernels read it."""
         return torch.round(x.clamp(-_LIMIT, _LIMIT) * _GRID) / _GRID
 
+    @staticmethod
+    def rounded_graph(x: Value) -> Value:
+        """`rounded` as operators."""
+        g = x.graph
+        return (g.op("Min", g.op("Max", x, -_LIMIT), _LIMIT) * _GRID).apply("Round") / _GRID
+
     def count(self, x: Tensor, steps: Tensor, lengths: Tensor) -> Tensor:
         """(B, F) int32: at how many of the last T steps of ``x`` the answer of a kernel exceeds a bias.
 
@@ -123,6 +131,29 @@ class Convolutions(nn.Module):
             answers.masked_fill_(~counted, -torch.inf)
         each = [(answers > bias[..., None, None]).sum(3, dtype=torch.int32) for bias in self.biases]
         return torch.stack(each).permute(3, 0, 1, 2)
+
+    def graph(self, x: Value, steps: Value, lengths: Value) -> tuple[Value, Value]:
+        """`count` as operators, and how many steps of each row are counted in all, (B, D, 84).
+
+        Args:
+            x: (B, P + T, C), as for `count`.
+            steps: (B,) int64, the steps of each row before these.
+            lengths: (B,) int64.
+        """
+        g, reach, channels = x.graph, self._reach(), self.taps.shape[2] // _TAPS
+        new = x.part(self.past, x.size(1), 1)
+        real, turned = is_real(new, lengths), x.transpose(0, 2, 1)  # (B, C, P + T)
+        at = steps.unsqueeze(1) + steps_of(new)  # (B, T)
+        found = []
+        for number, dilation in enumerate(self._dilations):
+            weight = self.taps[number].view(KERNELS, _TAPS, channels).transpose(1, 2)
+            near = turned.part(self.past - _REACH * dilation, x.size(1), 2)
+            answers = g.op("Conv", near, g.constant(weight), dilations=[dilation])  # (B, 84, T)
+            counted = real.unsqueeze(1) & (at.unsqueeze(1) >= g.constant(reach[number][:, None]))
+            over = answers.unsqueeze(1) > g.constant(self.biases[:, number, :, None])  # (B, A, 84, T)
+            found.append((over & counted.unsqueeze(1)).to(np.int32).sum(3).unsqueeze(2))
+        whole = g.op("Max", (steps + lengths).unsqueeze(1, 2) - g.constant(reach), 0)
+        return concat(found, 2).reshape(0, self.size), whole
 
     def shares(self, counts: Tensor, steps: Tensor) -> Tensor:
         """(B, F): ``counts`` divided by the steps that each kernel counts in rows of ``steps`` (B,), or NaN."""

@@ -16,7 +16,7 @@ from unrolled.layers.graph import Value, concat, where
 from unrolled.program.instructions import Vector
 from unrolled.program.program import Program
 
-__all__ = ["filled_graph", "known_graph", "known_values", "write_known"]
+__all__ = ["filled_graph", "flagged_graph", "known_graph", "known_values", "write_known"]
 
 
 def known_values(x: Tensor, encoding: Any) -> tuple[Tensor, Tensor]:
@@ -62,14 +62,17 @@ def write_known(program: Program, x: Vector, before: Vector, flagged: Sequence[i
 
 def known_graph(x: Value, encoding: Any) -> tuple[Value, Value | None]:
     """The values (B, T, C) in ``x``, and those that are missing, bool, as operators; ``None`` if none ever is."""
-    g, channels = x.graph, len(encoding.mean)
-    flagged = list(encoding.flagged) if isinstance(encoding, Flagged) else []
-    values = x.part(0, channels, -1)
+    return flagged_graph(x, len(encoding.mean), encoding.flagged if isinstance(encoding, Flagged) else ())
+
+
+def flagged_graph(x: Value, channels: int, flagged: Sequence[int]) -> tuple[Value, Value | None]:
+    """`known_graph` for C ``channels``, of which those of ``flagged`` have a flag behind the values."""
+    g, values = x.graph, x.part(0, channels, -1)
     if not flagged:
         return values, None
     flags = x.part(channels, channels + len(flagged), -1)
     never = flags.part(0, 1, -1) * 0.0
-    places = [flagged.index(c) if c in flagged else len(flagged) for c in range(channels)]
+    places = [list(flagged).index(c) if c in flagged else len(flagged) for c in range(channels)]
     return values, g.op("Gather", concat([flags, never], -1), g.sizes(*places), axis=-1) > 0.0
 
 

@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from unrolled.layers.graph import Value, concat, is_real, steps_of, where
 from unrolled.solved._ridge import heat_of
 
-__all__ = ["Answer", "Groups", "fit_places"]
+__all__ = ["Answer", "Groups", "fit_places", "numbers_graph"]
 
 Answer = Literal["label", "set", "number"]
 
@@ -70,6 +71,21 @@ class Groups:
             found.append(torch.where(read, first + place * size + code, self.size))
             first += self.places * size
         return torch.stack(found, 2)
+
+
+def numbers_graph(groups: Groups, ids: Value, steps: Value, lengths: Value) -> Value:
+    """`Groups.numbers` as operators."""
+    g, longest = ids.graph, groups.longest
+    new = ids.part(longest - 1, ids.size(1), 1)
+    place = steps.unsqueeze(1) + steps_of(new)  # (N, T)
+    read = is_real(new, lengths) & (place < groups.places)
+    found, code, first = list[Value](), place - place, 0
+    for length, size in enumerate(groups.sizes):
+        begin = longest - 1 - length
+        code = code + ids.part(begin, new.size(1) + begin, 1) * (groups.letters + 1) ** length
+        found.append(where(read, place * size + code + first, g.constant(np.int64(groups.size))).unsqueeze(2))
+        first += groups.places * size
+    return concat(found, 2)
 
 
 def fit_places(

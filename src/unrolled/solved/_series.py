@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,6 +17,8 @@ from unrolled.batch import Continuous, Discrete, Spec
 from unrolled.data.encodings.encoding import Encoding
 from unrolled.data.encodings.facets import Flagged, Numbers
 from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.layers.graph import Value, concat
+from unrolled.solved._known import filled_graph, flagged_graph
 
 __all__ = ["RowNumbers", "SeriesColumns"]
 
@@ -58,6 +61,16 @@ class SeriesColumns:
         )
 
 
+    def graph(self, inputs: Mapping[str, Value], before: Value) -> Value:
+        """`read` as operators."""
+        parts = []
+        sizes = [column.values for column in self._columns]
+        for column, first in zip(self._columns, before.split(sizes), strict=True):
+            values, gone = flagged_graph(inputs[column.name], column.values, column.flagged)
+            parts.append(filled_graph(values, gone, first))
+        return concat(parts, 2)
+
+
 class RowNumbers:
     """What a row says once: its numbers, and its categories as one number for each that it may be.
 
@@ -76,6 +89,19 @@ class RowNumbers:
             value = inputs[name]
             parts.append((F.one_hot(value, spec.size) if isinstance(spec, Discrete) else value).to(like.dtype))
         return torch.cat(parts, 1)
+
+
+    def graph(self, inputs: Mapping[str, Value]) -> list[Value]:
+        """`read` as operators: the parts (B, R) of each column."""
+        parts = []
+        for name, spec in self._specs.items():
+            value = inputs[name]
+            if isinstance(spec, Discrete):
+                g = value.graph
+                ends = g.constant(np.array([0, 1], np.float32))
+                value = g.op("OneHot", value, g.sizes(spec.size), ends, dtype=np.float32)
+            parts.append(value)
+        return parts
 
 
 def _of_rows(specs: Mapping[str, Spec]) -> Iterator[tuple[str, Continuous | Discrete]]:

@@ -5,7 +5,7 @@ Axes: B rows, T steps, V ids of the column, L places, G longest group, F weights
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.data.plans.windows import Rows
+from unrolled.layers.graph import Value, concat, is_real, where
 from unrolled.layers.lengths import real_steps
-from unrolled.solved._places import Answer, Groups, fit_places
+from unrolled.solved._places import Answer, Groups, fit_places, numbers_graph
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.tasks.task import Task
 
@@ -146,6 +147,22 @@ class LettersByPlace(SolvedModel):
         none = torch.zeros(batch, self._groups.longest - 1, dtype=torch.int64, device=self.weight.device)
         total = torch.zeros(batch, len(self.bias), dtype=torch.float64, device=self.weight.device)
         return PlacedState(none, total, none.new_zeros(batch))
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        g, ids, first = lengths.graph, inputs[self._column], self.initial_state(1)
+        if state is None:
+            state = (g.constant(part).expand(lengths.size(0), *part.shape[1:]) for part in first)
+        before, total, steps = state
+        real = is_real(ids, lengths)
+        letters = where(real, g.op("Gather", g.constant(self.known), where(real, ids, 0)), 0)
+        letters = concat([before, letters], 1)
+        numbers = numbers_graph(self._groups, letters, steps, lengths)
+        found = g.op("Gather", g.constant(self.weight), numbers).to(np.float64).sum(2).sum(1)
+        total = total + found
+        held = letters.rows(lengths.unsqueeze(1) + g.constant(np.arange(self._groups.longest - 1)))
+        answer = (total + g.constant(self.bias).to(np.float64)).to(np.float32)
+        return answer, PlacedState(*cast(Any, (held, total, steps + lengths)))
 
     def _after(self, ids: Tensor, lengths: Tensor, state: PlacedState) -> tuple[Tensor, PlacedState]:
         numbers, letters = self._numbers(ids, lengths, state)

@@ -5,7 +5,7 @@ Axes: B rows, T steps, C channels, P steps kept of the past, F features of the k
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.one import One
 from unrolled.data.forms.set import Set
 from unrolled.data.plans.windows import Rows
+from unrolled.layers.graph import Value, concat, where, zeroed
 from unrolled.layers.lengths import zero_padding
 from unrolled.solved._convolutions import KERNELS, Convolutions, dilations_of
 from unrolled.solved._ridge import heat_of, solve_ridge
@@ -189,6 +190,35 @@ class Rocket(SolvedModel):
         counts = torch.zeros(batch, self.kernels.size, dtype=torch.int32, device=like.device)
         steps = torch.zeros(batch, dtype=torch.int64, device=like.device)
         return RocketState(past, like.new_zeros(batch, self._series.count), counts, steps)
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        g, first = lengths.graph, self.initial_state(1)
+        if state is None:
+            state = (g.constant(part).expand(lengths.size(0), *part.shape[1:]) for part in first)
+        past, last, counts, steps = state
+        x = zeroed(self._series.graph(inputs, last), lengths)
+        read = g.op("Gather", x, g.constant(self.drawn), axis=2)
+        seen = concat([past, self.kernels.rounded_graph(read)], 1)
+        new, whole = self.kernels.graph(seen, steps, lengths)
+        counts = counts + new
+        past = seen.rows(lengths.unsqueeze(1) + g.constant(np.arange(self.kernels.past)))
+        last = concat([last.unsqueeze(1), x], 1).rows(lengths.unsqueeze(1)).squeeze(1)
+        after = RocketState(*cast(Any, (past, last, counts, steps + lengths)))
+        return self._answered(inputs, counts, whole), after
+
+    def _answered(self, inputs: dict[str, Value], counts: Value, whole: Value) -> Value:
+        """`_answer` as operators, from the counts (B, F) and the steps that each kernel counted (B, D, 84)."""
+        g, size = counts.graph, self.kernels.size
+        each = counts.reshape(0, *self.kernels.biases.shape).to(np.float32)
+        shares = each / g.op("Max", whole, 1).unsqueeze(1).to(np.float32)
+        mean = self.mean[:size].view(self.kernels.biases.shape)
+        centred = where((whole > 0).unsqueeze(1), shares - g.constant(mean), 0.0).reshape(0, size)
+        beside = self._rows.graph(inputs)
+        if beside:
+            centred = concat([centred, concat(beside, 1) - g.constant(self.mean[size:])], 1)
+        weights, bias = g.constant(self.weight).to(np.float64), g.constant(self.bias).to(np.float64)
+        return (centred.to(np.float64) @ weights + bias).to(np.float32)
 
     @torch.no_grad()
     def _after(self, inputs: dict[str, Tensor], lengths: Tensor, state: RocketState | None) -> RocketState:
