@@ -60,7 +60,6 @@ class SeriesColumns:
             2,
         )
 
-
     def graph(self, inputs: Mapping[str, Value], before: Value) -> Value:
         """`read` as operators."""
         parts = []
@@ -89,7 +88,6 @@ class RowNumbers:
             value = inputs[name]
             parts.append((F.one_hot(value, spec.size) if isinstance(spec, Discrete) else value).to(like.dtype))
         return torch.cat(parts, 1)
-
 
     def graph(self, inputs: Mapping[str, Value]) -> list[Value]:
         """`read` as operators: the parts (B, R) of each column."""
