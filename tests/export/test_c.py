@@ -257,6 +257,26 @@ def test_whatever_has_no_form_in_c_says_so(samples: Any) -> None:
     assert refused.keys() & SAMPLES.keys() == {*whole, "translate", "translate two texts"}
 
 
+@pytest.mark.soak
+def test_any_architecture_gives_the_session_s_answers(tmp_path: Path, times: Callable[[int, int], int]) -> None:
+    random = np.random.default_rng(4)
+    asked = [one for one in SAMPLES.values() if one.task in ("classify", "regress", "tag", "next_step", "forecast")]
+    tasks, made = [sample.ask() for sample in asked], {}
+    for number in range(times(6, 150)):
+        task, name = tasks[int(random.integers(len(tasks)))], NAMES[int(random.integers(len(NAMES)))]
+        options: dict[str, Any] = {"layers": int(random.integers(1, 4)), "hidden": int(random.choice([1, 2, 3, 7, 16]))}
+        options |= {"pool": POOLS[number % 3]} if task.pooled else {}
+        config = model_config(name=name, **options, window=number % 5 + 1, kernel=number % 2 + 2, embedding=number % 4)
+        torch.manual_seed(number)
+        network = Network(task.coder.specs, config, task.outputs, pooled=task.pooled).eval()
+        if isinstance(step := stepped(task, network), Step):
+            made[f"m{number}"] = task, network, step
+    compiled = Compiled({name: step for name, (_, _, step) in made.items()}, tmp_path, "-O0")
+    for name, (task, network, step) in made.items():
+        rows = tried(step, times(50, 1000))
+        same(compiled.answers(name, rows), answered(task, network, step, rows))
+
+
 def test_words_that_are_read_by_their_letters_are_refused() -> None:
     specs = {"text": Discrete(7), letters_of("text"): Spelled(9, 4, "text")}
     program = Program()

@@ -192,7 +192,8 @@ def code(unit: Unit) -> str:
     lines += [HELPERS[helper] for helper in HELPERS if helper in writer.helpers]
     lines += [f"void {name}_init({name}_state *state)", "{", *_indented(_beginning(name, step)), "}", ""]
     lines += [_signature(name, step), "{"]
-    lines += _indented([*_declared(step, body), *_unread(step, body), "state->steps++;", *body])
+    counted = ("if (state->steps + 1 != 0)", "    state->steps++; /* it stays at the largest number */")
+    lines += _indented([*_declared(step, body), *_unread(step, body), *counted, *body])
     lines += ["}", ""]
     if program.choice is not None:
         lines += [f"int {name}_choice(const float *outputs)", "{", *_indented(_chosen(step)), "}", ""]
