@@ -196,7 +196,8 @@ def _become(program: str, argv: list[str], paths: list[str], environment: dict[s
 if __name__ == "__main__":
     source = Path(importlib.import_module("unrolled").__path__[0])
     for file in source.rglob("*.py"):
-        if not file.name.startswith("__") and "cli" not in file.parts:  # its flags depend on the members there are
+        package = (file.parent / "__init__.py").exists()  # else they are files that an exported folder gets
+        if package and not file.name.startswith("__") and "cli" not in file.parts:  # its flags depend on the members
             importlib.import_module(".".join(file.relative_to(source.parent).with_suffix("").parts))
     _serve(socket.socket(fileno=int(sys.argv[1])))
     os._exit(0)
