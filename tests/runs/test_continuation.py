@@ -82,4 +82,4 @@ def test_until_gives_what_stands_before_the_stop(stop: str | None) -> None:
         dice = random.Random(seed)
         pieces = ["".join(dice.choices("ab", k=dice.randrange(4))) for _ in range(9)]
         whole = "".join(pieces)
-        assert "".join(until(stop, iter(pieces))) == (whole.split(stop)[0] if stop else whole)
+        assert "".join(until([stop] if stop else [], iter(pieces))) == (whole.split(stop)[0] if stop else whole)

@@ -29,3 +29,17 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def server(load: Trained) -> Iterator[Loopback]:
     with serving({"load": load}) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A model of texts, by characters."""
+    texts = [f"the dog ran to a log {k % 7}." for k in range(40)]
+    options = {"model": "gru", "hidden": 12, "steps": 30, "only": "none", "plan": "fixed", "start": "none"}
+    return unrolled.fit({"x": texts}, **options, out=tmp_path_factory.mktemp("serving") / "texts", quiet=True)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def writing(load: Trained, writer: Trained) -> Iterator[Loopback]:
+    with serving({"texts": writer, "load": load}) as running:
+        yield running

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,17 @@ from unrolled.models.model import LiveModel, Model
 from unrolled.music.rolls import KEYS, from_text, to_line
 from unrolled.tasks.task import Task
 
-__all__ = ["as_prompt", "check_seen", "continued", "roll_after", "text_after", "unseen", "until"]
+__all__ = [
+    "Token",
+    "as_prompt",
+    "check_prompt",
+    "check_seen",
+    "continued",
+    "roll_after",
+    "tokens_after",
+    "unseen",
+    "until",
+]
 
 
 def as_prompt(encoding: Encoding, cell: Any) -> str:
@@ -42,6 +52,18 @@ def continued(prompt: str, task: Task, network: Model, length: int, settings: Sa
         UsageError: the model does not continue texts or rolls, reads other columns too, or needs a prompt.
         DataError: the model never saw a character, or any word, of the prompt.
     """
+    check_prompt(prompt, task)
+    if not isinstance(task.coder.answer, Text):
+        return roll_after(prompt, task, network, length, settings)
+    return (token.text for token in tokens_after(prompt, task, network, length, settings))
+
+
+def check_prompt(prompt: str, task: Task) -> None:
+    """Check that a model can continue ``prompt``.
+
+    Raises:
+        UsageError, DataError: as `continued`.
+    """
     coder, answer = task.coder, task.coder.answer
     text = answer if isinstance(answer, Text) else None
     roll = isinstance(answer, Pitches) and answer.is_roll
@@ -55,12 +77,11 @@ def continued(prompt: str, task: Task, network: Model, length: int, settings: Sa
         more = f"this model also reads {others}, which a prompt cannot hold"
         raise UsageError(f"{more}: use stream, which takes every column")
     if text is None:
-        return roll_after(prompt, task, network, length, settings)
+        return
     if not (text.framed or prompt.split()):
         begun = "this model was not trained on the beginnings of sequences"
         raise UsageError(f"{begun}: give it a {named('prompt')} to continue")
     check_seen(text, prompt, "the prompt")
-    return text_after(prompt, task, network, length, settings)
 
 
 def check_seen(encoding: Text, text: str, where: str) -> None:
@@ -82,8 +103,16 @@ def unseen(task: Task, prompt: str) -> list[str]:
     return answer.unseen(prompt) if isinstance(answer, Text) else []
 
 
-def text_after(prompt: str, task: Task, network: Model, length: int, settings: Sampling) -> Iterator[str]:
-    """Generate at most ``length`` tokens after ``prompt``, as pieces of text.
+class Token(NamedTuple):
+    """A token that was chosen: the text that it adds, its id, and the scores (V,) that it was chosen from."""
+
+    text: str
+    id: int
+    scores: Tensor
+
+
+def tokens_after(prompt: str, task: Task, network: Model, length: int, settings: Sampling) -> Iterator[Token]:
+    """Generate at most ``length`` tokens after ``prompt``.
 
     Args:
         prompt: a text; it may be empty if the model was trained on the beginnings of sequences.
@@ -94,11 +123,17 @@ def text_after(prompt: str, task: Task, network: Model, length: int, settings: S
     encoding, name = task.coder.answer, task.coder.target
     assert isinstance(encoding, Text)
     ids = torch.from_numpy(encoding.encode_text(prompt).astype(np.int64))[None]  # (1, T), begins with <begin>
-    live, logits = _read(network, name, ids)
+    live, scores = _read(network, name, ids)
+
+    def step(chosen: Tensor, _: None) -> tuple[Tensor, None]:
+        nonlocal scores
+        scores = live.push({name: chosen})
+        return scores, None
+
     tokens = generate(
-        lambda chosen, _: (live.push({name: chosen}), None),
+        step,
         None,
-        logits,
+        scores,
         steps=length,
         end=encoding.end,
         settings=settings,
@@ -109,7 +144,7 @@ def text_after(prompt: str, task: Task, network: Model, length: int, settings: S
     for token in tokens:
         if int(token) == encoding.end:
             return
-        yield piece(int(token))
+        yield Token(piece(int(token)), int(token), scores[0])
 
 
 def roll_after(prompt: str, task: Task, network: Model, length: int, settings: Sampling) -> Iterator[str]:
@@ -160,23 +195,28 @@ def _read(network: Model, name: str, prompt: Tensor) -> tuple[LiveModel, Tensor]
     return live, outputs[:, -1]
 
 
-def until(stop: str | None, pieces: Iterator[str]) -> Iterator[str]:
-    """The ``pieces`` before the text ``stop``, each as soon as it cannot be a part of ``stop``.
+def until(stops: Collection[str], pieces: Iterator[str]) -> Iterator[str]:
+    """The ``pieces`` before the first of the texts ``stops``, each as soon as it cannot be a part of one.
 
     Example:
-        >>> "".join(until("abc", iter(["xa", "b", "ab", "cd"])))
+        >>> "".join(until(["abc", "y"], iter(["xa", "b", "ab", "cd"])))
         'xab'
     """
     held = ""
     for piece in pieces:
         held += piece
-        if stop and stop in held:
-            held = held[: held.index(stop)]
+        if found := [held.index(stop) for stop in stops if stop in held]:
+            held = held[: min(found)]
             break
-        # The end of the text may be the start of ``stop``; it is held back until that is known.
-        keep = next((n for n in range(min(len(stop or ""), len(held)), 0, -1) if (stop or "").startswith(held[-n:])), 0)
+        # The end of the text may be the start of a stop; it is held back until that is known.
+        keep = max((_begun(stop, held) for stop in stops), default=0)
         ready, held = held[: len(held) - keep], held[len(held) - keep :]
         if ready:
             yield ready
     if held:
         yield held
+
+
+def _begun(stop: str, text: str) -> int:
+    """How many characters at the end of ``text`` are the start of ``stop``."""
+    return next((n for n in range(min(len(stop), len(text)), 0, -1) if stop.startswith(text[-n:])), 0)

@@ -198,7 +198,7 @@ class Trained:
             DataError: the prompt has a character that the model has never seen, no known word, or no key.
         """
         settings = Sampling.check({"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed})
-        return until(stop, continued(prompt, self.task, self.network, length, settings))
+        return until([stop] if stop else [], continued(prompt, self.task, self.network, length, settings))
 
     @property
     def continues_text(self) -> bool:

@@ -11,7 +11,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from unrolled.errors import UnrolledError
 from unrolled.runs.trained import Trained
-from unrolled.serving import http, sockets
+from unrolled.serving import completions, http, server_events, sockets
 from unrolled.serving.guard import Guard
 from unrolled.serving.openapi import openapi
 from unrolled.serving.serve_options import ServeOptions
@@ -50,6 +50,11 @@ def app(
             Route("/v1/sessions/{session}/snapshot", http.snapshot, methods=["GET"]),
             Route("/v1/sessions/{session}/snapshot", http.replace, methods=["PUT"]),
             Route("/v1/steps", http.steps, methods=["POST"]),
+            Route("/v1/generate", server_events.generate, methods=["POST"]),
+            Route("/v1/completions", completions.complete, methods=["POST"]),
+            Route("/v1/chat/completions", completions.chat, methods=["POST"]),
+            Route("/v1/models", completions.models),
+            Route("/v1/models/{name}", completions.model),
             Route("/v1/model", http.model),
             Route("/healthz", http.alive),
             Route("/readyz", http.ready),

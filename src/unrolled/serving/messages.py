@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from unrolled.serving.refusals import Refused
 
-__all__ = ["Step", "encoded", "read_step", "read_steps"]
+__all__ = ["Step", "decoded", "encoded", "read_step", "read_steps"]
 
 Number = Annotated[int, Meta(ge=1)]
 
@@ -58,7 +58,7 @@ def read_step(text: str | bytes, *, steps: int, depth: int) -> Step:
         >>> read_step('{"n": 1, "x": 2.5}', steps=256, depth=16).values
         [2.5]
     """
-    step: Step = _decoded(_one, text)
+    step: Step = decoded(_one, text)
     if (step.x is UNSET) == (step.xs is UNSET):
         raise Refused("BadRequest", 'a message has either "x", the value of a step, or "xs", a list of them')
     if len(step.values) > steps:
@@ -78,7 +78,7 @@ def read_steps(text: str | bytes, *, steps: int, depth: int) -> list[tuple[str, 
     Raises:
         Refused: it is not such a message.
     """
-    found: list[tuple[str, int | None, Any]] = _decoded(_many, text)
+    found: list[tuple[str, int | None, Any]] = decoded(_many, text)
     if len(found) > steps:
         raise Refused("TooLarge", f"a message has at most {steps} steps, this one {len(found)}")
     if any(_deep(value, depth) for _, _, value in found):
@@ -91,7 +91,12 @@ def encoded(answer: Any) -> bytes:
     return _encoder.encode(answer)
 
 
-def _decoded(decoder: msgspec.json.Decoder[Any], text: str | bytes) -> Any:
+def decoded(decoder: msgspec.json.Decoder[Any], text: str | bytes) -> Any:
+    """A message, by the decoder of its form.
+
+    Raises:
+        Refused: it has another form, or is not JSON.
+    """
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.metadata import version
@@ -13,7 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from unrolled.serving.completions import Completion
 from unrolled.serving.messages import Step, encoded
+from unrolled.serving.server_events import EVENTS, Generate
 
 __all__ = ["OPERATIONS", "Operation", "document", "openapi"]
 
@@ -88,6 +91,7 @@ class Operation(Struct, frozen=True):
         fails: the further statuses that it may have.
         query: names of its parameters, all of them texts.
         unready: type of the answer with 503.
+        streams: whether the answer may come as events.
     """
 
     reads: Any = None
@@ -96,6 +100,7 @@ class Operation(Struct, frozen=True):
     fails: tuple[int, ...] = ()
     query: tuple[str, ...] = ()
     unready: Any = Failed
+    streams: bool = False
 
 
 _BODY = (400, 413, 408)  # of requests that have one
@@ -114,6 +119,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1/sessions/{session}/snapshot"): Operation(gives=bytes, fails=(404,)),
     ("PUT", "/v1/sessions/{session}/snapshot"): Operation(bytes, Opened, fails=(*_BODY, 404)),
     ("POST", "/v1/steps"): Operation(list[tuple[str, int | None, Any]], _TRIPLES, fails=_BODY),
+    ("POST", "/v1/generate"): Operation(Generate, Row, fails=(*_BODY, 404, 422), streams=True),
+    ("POST", "/v1/completions"): Operation(Completion, Row, fails=(*_BODY, 404, 422), streams=True),
+    ("POST", "/v1/chat/completions"): Operation(gives=Row, fails=(404,)),
+    ("GET", "/v1/models"): Operation(gives=Row),
+    ("GET", "/v1/models/{name}"): Operation(gives=Row, fails=(404,)),
     ("GET", "/v1/model"): Operation(gives=Row, fails=(404,), query=("model",)),
     ("GET", "/healthz"): Operation(gives=Alive, unready=Alive),
     ("GET", "/readyz"): Operation(gives=Ready, unready=Ready),
@@ -164,8 +174,10 @@ def _described(path: str, route: Route, operation: Operation, known: dict[str, A
     answers: dict[str, Any] = {str(int(operation.status)): _answer("Carried out.", operation.gives, known)}
     for status in (401, 403, 421, *operation.fails):
         answers[str(status)] = _answer(HTTPStatus(status).phrase, Failed, known)
+    if operation.streams:
+        answers[str(int(operation.status))]["content"] |= {EVENTS: {"schema": {"type": "string"}}}
     answers["503"] = _answer(HTTPStatus(503).phrase, operation.unready, known)
-    names = [name for name in ("session",) if f"{{{name}}}" in path]
+    names = re.findall(r"{(\w+)}", path)
     text = {"schema": {"type": "string"}}
     found: dict[str, Any] = {
         "summary": told.rpartition(":")[2].strip() if "``:" in told else told,

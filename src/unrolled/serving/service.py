@@ -11,6 +11,7 @@ from typing import Any
 
 from unrolled.errors import UnrolledError, did_you_mean
 from unrolled.runs.trained import Trained
+from unrolled.serving.generation import Generations
 from unrolled.serving.refusals import Refused, about
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.served import Served
@@ -33,6 +34,7 @@ class Service:
         store: where sessions are kept that are not in memory.
 
     Attributes:
+        generations: writes texts beside the sessions.
         draining: whether it takes no more steps.
         sockets: the open WebSockets.
         busy: those that are between a message and its answer.
@@ -43,6 +45,7 @@ class Service:
         self.models = {name: Served(name, trained, options) for name, trained in models.items()}
         self.store = MemoryStore(options.keep) if store is None else store
         self.sessions = Sessions(self.store, options, self.models.values())
+        self.generations = Generations(options.generations)
         self.draining = False
         self.sockets: set[Any] = set()
         self.busy: set[Any] = set()
@@ -65,6 +68,7 @@ class Service:
         for model in self.models.values():
             await model.stop()
         self._over.set()
+        self.generations.stop()
         await asyncio.gather(*self._tasks)  # what is being saved is saved
 
     def model(self, name: str | None) -> Served:
