@@ -87,7 +87,7 @@ class Embedding(nn.Module):
             if number < 1:
                 raise UsageError(f"Embedding: {name} must be at least 1, got {number}")
         self.size, self.output_size, self.gain = size, width, gain
-        self.weight = nn.Parameter(torch.randn(size, width) * _FIRST)
+        self.weight = nn.Parameter(torch.randn(size, width).mul_(_FIRST))
         self.sparse = False  # True: the gradient has only the rows of the symbols that were read
 
     def extra_repr(self) -> str:

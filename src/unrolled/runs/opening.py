@@ -20,6 +20,7 @@ from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.runs.findings import Findings
 from unrolled.runs.trained import WEIGHTS, Trained
+from unrolled.runs.unallocated import unallocated
 from unrolled.solved.solved_model import SOLVED, SolvedModel
 from unrolled.storage.directories import read_directory
 from unrolled.storage.tensors import load_tensors
@@ -140,7 +141,7 @@ def _no_weights(folder: Path) -> ModelError:
 
 def _network(folder: Path, task: Task, tensors: dict[str, torch.Tensor], make: Callable[[Task], Model]) -> Model:
     # Built without memory first: config.json may declare any size, so it is compared with the weights beforehand.
-    with torch.device("meta"):
+    with unallocated():
         network = make(task)
     wanted = {name: (tensor.shape, tensor.dtype) for name, tensor in network.state_dict().items()}
     found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}

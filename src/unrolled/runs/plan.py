@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import torch
-from torch.overrides import TorchFunctionMode
 
 from unrolled.data.config import DataConfig
 from unrolled.data.examples.roles import Roles
@@ -39,6 +37,7 @@ from unrolled.runs.options import (
 from unrolled.runs.question import advice, as_read, assume, default_target, recognised_task, size_of, unused_columns
 from unrolled.runs.splits import FileSplit, parse
 from unrolled.runs.start import Start, open_start, start_again
+from unrolled.runs.unallocated import unallocated
 from unrolled.runs.word_vectors import check_again, check_vectors, with_width
 from unrolled.solved.solved_model import SOLVED
 from unrolled.tasks.config import TaskConfig
@@ -224,19 +223,9 @@ def _of(members: Iterable[Owner], *kinds: str) -> list[Owner]:
 
 def _check_buildable(model: ModelConfig, roles: Roles) -> None:
     """Refuse an impossible layer size before anything is written; the meta device takes no memory."""
-    with torch.device("meta"), _Undrawn():
+    with unallocated():
         for part in layer_configs(model, roles.form.writes):
             build_layer(part, 1)
-
-
-class _Undrawn(TorchFunctionMode):
-    """Normal numbers are not drawn: on the meta device torch imports its compiler for them, which takes two seconds."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        options = kwargs or {}
-        if getattr(func, "__name__", "") == "normal_":
-            return args[0] if args else options["tensor"]
-        return func(*args, **options)
 
 
 def _fingerprints(

@@ -93,7 +93,7 @@ class Attention(nn.Module):
             nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
         if kind == "additive":
             nn.init.zeros_(self.queries.bias)
-            self.score = nn.Parameter(torch.randn(hidden) * hidden**-0.5)
+            self.score = nn.Parameter(torch.randn(hidden).mul_(hidden**-0.5))
         if kind == "cosine":
             self.sharpness = nn.Parameter(torch.full((1,), _SHARP))
         # Starting at 0, coverage has no effect at first.
