@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +23,9 @@ from torch import nn
 import unrolled
 from unrolled.batch import Discrete, Spelled, letters_of
 from unrolled.cells.cell import CELLS
-from unrolled.errors import UsageError
+from unrolled.errors import ModelError, UsageError
+from unrolled.export.c import C
+from unrolled.export.c_code.arithmetic_of import Machine
 from unrolled.export.c_code.constants import Storage
 from unrolled.export.c_code.header_and_code import Unit, code, count_of, header, sized
 from unrolled.export.c_code.replay import answered, tried
@@ -66,7 +69,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 class Compiled:
     """Steps in a library made of them by one call of gcc."""
 
-    def __init__(self, steps: dict[str, Step], folder: Path, speed: str = "-O1") -> None:
+    def __init__(self, steps: dict[str, Step], folder: Path, speed: str = "-O2") -> None:
         self._steps, self._storage = steps, Storage(False)
         for name, step in steps.items():
             (folder / f"{name}.h").write_text(header(Unit(name, name, step, self._storage)))
@@ -102,7 +105,7 @@ def same(found: np.ndarray, right: np.ndarray, tolerance: float = 1e-5) -> None:
 
 
 def network_of(task: Task, name: str, layers: int = 2) -> Network:
-    config = ModelConfig(name=name, hidden=6, layers=layers)
+    config = ModelConfig(name=name, hidden=8, layers=layers)
     return Network(task.coder.specs, config, task.outputs, pooled=task.pooled, pool="last").eval()
 
 
@@ -172,7 +175,7 @@ class Crooked(Told):
 
 def test_a_cell_of_a_user_needs_only_its_equations(load: Task, tmp_path: Path) -> None:
     network = network_of(load, "gru", layers=1)
-    network.layer = Recurrent(network.layer.input_size, 6, [Told, "lstm", Told]).eval()
+    network.layer = Recurrent(network.layer.input_size, 8, [Told, "lstm", Told]).eval()
     step = step_of(load, network)
     steps = tried(step)
     same(Compiled({"own": step}, tmp_path).answers("own", steps), answered(load, network, step, steps))
@@ -330,6 +333,30 @@ def test_a_difference_is_found(text: Trained, tmp_path: Path) -> None:
     subprocess.run([*sources[:-4], "example", "example.c", "text.c", "-lm"], cwd=tmp_path / "out", check=True)
     told = subprocess.run(["./example"], cwd=tmp_path / "out", input="3 4", text=True, capture_output=True, check=True)
     assert len(told.stdout.splitlines()) == 2
+
+
+def test_a_chaotic_model_is_checked_in_short_rows(load: Task, tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    network = network_of(load, "rnn")
+    with torch.no_grad():
+        for cells in network.layer.layers:
+            cells[0].weight_hh.mul_(3)
+    subject: Any = SimpleNamespace(task=load, network=network, name="chaos")
+    files = C(C.Options()).files(subject)
+    assert b"#define ROW 200 " not in files["check.c"]
+    assert b"The check therefore begins a new row after every" in files["README.md"]
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    subprocess.run(["gcc", *STRICT, "-O2", "-o", "check", "check.c", "chaos.c", "-lm"], cwd=tmp_path, check=True)
+    subprocess.run(["./check"], cwd=tmp_path, input=files["expected.txt"], check=True, capture_output=True)
+
+
+def test_a_program_that_is_another_model_is_not_written(load: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = network_of(load, "gru")
+    monkeypatch.setattr(Machine, "push", lambda machine, numbers, symbols: machine.outputs.numpy() + 400)
+    subject: Any = SimpleNamespace(task=load, network=network, name="wrong")
+    with pytest.raises(ModelError, match=r"the equations of this model do not give its answers \(they differ by"):
+        C(C.Options()).files(subject)
 
 
 @pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")

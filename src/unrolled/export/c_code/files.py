@@ -7,8 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from unrolled.export.c_code.header_and_code import Unit, count_of, inputs_of, sized
-from unrolled.export.c_code.replay import Tried
+from unrolled.export.c_code.replay import STEPS, Tried
 from unrolled.export.c_code.step_of import Step
+
+_CHAOTIC = """
+This model enlarges small differences from step to step, the rounding of its numbers too, so that no two programs agree
+on it for long. The check therefore begins a new row after every {row} steps.
+"""
 
 __all__ = ["check", "example", "expected", "makefile", "names", "readme"]
 
@@ -106,8 +111,8 @@ int main(void)
 """
 
 
-def check(unit: Unit) -> str:
-    """A program that compares with ``expected.txt``, or measures the time of a step."""
+def check(unit: Unit, row: int) -> str:
+    """A program that compares with ``expected.txt``, or measures the time of a step; rows have ``row`` steps."""
     name, step = unit.name, unit.step
     upper = name.upper()
     return f"""\
@@ -124,6 +129,7 @@ def check(unit: Unit) -> str:
 #ifndef TOLERANCE
 #define TOLERANCE 1e-5f /* times the largest answer of a step, or 1 */
 #endif
+#define ROW {row} /* steps after which a new row begins */
 
 int main(void)
 {{
@@ -131,9 +137,10 @@ int main(void)
     static float expected[{upper}_OUTPUTS];
     float worst = 0.0f;
     int k, steps = 0, same = 1;
-    {name}_init(&state);
     for (;;) {{
         float largest = 1.0f, apart = 0.0f;
+        if (steps % ROW == 0)
+            {name}_init(&state);
 {_reading(name, step, "goto over;")}
         for (k = 0; k < {upper}_OUTPUTS; k++) {{
             if (scanf("%f", &expected[k]) != 1)
@@ -186,8 +193,14 @@ def names(step: Step) -> str:
     )
 
 
-def readme(unit: Unit, small: Sequence[str]) -> str:
-    """What goes in, what comes out, what it costs, and how it was checked; ``small`` is what int8 weights change."""
+def readme(unit: Unit, row: int, small: Sequence[str]) -> str:
+    """What goes in, what comes out, what it costs, and how it was checked.
+
+    Args:
+        unit: what was written.
+        row: the steps of a row in the check.
+        small: what int8 weights change.
+    """
     name, step, cost = unit.name, unit.step, sized(unit)
     arguments = "".join(f"{argument}, " for _, argument in inputs_of(step))
     weights = "int8, with a float for each row" if small else "float"
@@ -227,6 +240,7 @@ def readme(unit: Unit, small: Sequence[str]) -> str:
         "",
         "`make check` allows differences of 1e-5 times the largest answer of a step, or of 1 where that is more. Where",
         "the `expf` of a C library is less exact, add `-DTOLERANCE=1e-4f` to CFLAGS.",
+        *(_CHAOTIC.format(row=row) if row < STEPS else "").splitlines(),
         *small,
     ]
     return "\n".join(lines) + "\n"

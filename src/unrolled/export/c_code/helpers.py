@@ -9,15 +9,15 @@ _DOT = """\
 static {sum} {name}(const {weight} *w, const float *x, size_t n)
 {{
     {sum} a = 0, b = 0, c = 0, d = 0;
-    size_t k = 0;
-    for (; k + 4 <= n; k += 4) {{
-        a += {cast}w[k] * x[k];
-        b += {cast}w[k + 1] * x[k + 1];
-        c += {cast}w[k + 2] * x[k + 2];
-        d += {cast}w[k + 3] * x[k + 3];
+    size_t left;
+    for (left = n / 4; left > 0; left--, w += 4, x += 4) {{
+        a += {cast}w[0] * x[0];
+        b += {cast}w[1] * x[1];
+        c += {cast}w[2] * x[2];
+        d += {cast}w[3] * x[3];
     }}
-    for (; k < n; k++)
-        a += {cast}w[k] * x[k];
+    for (left = n % 4; left > 0; left--)
+        a += {cast}*w++ * *x++;
     return (a + b) + (c + d);
 }}
 """

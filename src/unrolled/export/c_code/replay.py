@@ -55,8 +55,18 @@ def _wandering(encoding: Any, count: int, random: np.random.Generator) -> np.nda
     return values
 
 
-def answered(task: Task, network: Model, step: Step, steps: list[Tried]) -> np.ndarray:
-    """(T, O) what a live session of this package answers, in the order of the program's answers."""
+def answered(task: Task, network: Model, step: Step, steps: list[Tried], row: int | None = None) -> np.ndarray:
+    """(T, O) what a live session of this package answers.
+
+    Args:
+        task, network: the model.
+        step: its step; the answers are in the order of its program.
+        steps: what is pushed.
+        row: a new session begins after so many steps; ``None``: never.
+    """
+    if row is not None:
+        rows = (steps[start : start + row] for start in range(0, len(steps), row))
+        return np.concatenate([answered(task, network, step, one) for one in rows])
     live, memory = network.session(), dict[str, list[float]]()
     if step.opening is not None:
         live.push({step.symbols[0].name: torch.tensor([step.opening])})
