@@ -73,6 +73,18 @@ def test_a_network_with_every_kind_of_column_and_pooling(case: Case) -> None:
         state = wanted[1] if network.causal else None
 
 
+@pytest.mark.parametrize("subject", LAYERS, ids=str)
+def test_a_row_alone_is_that_row_in_a_batch_in_its_own_runtime(subject: Subject) -> None:
+    layer = subject.make()
+    run, x, lengths = exported_layer(layer), rows(layer, 3, 6), torch.tensor([6, 2, 4])
+    first = layer.initial_state(3, torch.zeros(())) if layer.causal else None
+    alone = layer.initial_state(1, torch.zeros(())) if layer.causal else None
+    together, _ = run({"x": x}, lengths, first)
+    for row, length in enumerate(lengths.tolist()):
+        y, _ = run({"x": x[row : row + 1, :length]}, torch.tensor([length]), alone)
+        assert apart((y[0], None), (together[row, :length], None)) <= CLOSE
+
+
 def test_side_sequences_are_given_with_the_first_step_and_kept() -> None:
     case = next(case for case in NETWORKS if case.model == "gru" and case.columns == "sides" and case.pool is None)
     network, lengths = case.network(), [4, 4, 4]

@@ -130,6 +130,22 @@ def test_data_in_memory_cannot_be_measured_again(waves: Trained, tmp_path: Path)
         waves.export(tmp_path / "out", quantise="int8")
 
 
+def test_a_column_may_be_called_as_an_input_of_the_graph() -> None:
+    data = {"lengths": [[float(n), 1.0, 2.0] for n in range(24)], "kind": ["a", "b"] * 12}
+    model = unrolled.fit(data, target="kind", model="rnn", **PLAIN)
+    run = session(to_onnx(graphs_of(model.task, model.network)["model"]))
+    assert {"column.lengths", "lengths"} <= {one.name for one in run.get_inputs()}
+
+
+def test_a_model_of_both_strands_is_refused() -> None:
+    letters = np.random.default_rng(1).choice(list("ACGT"), (30, 10))
+    data = {"dna": ["".join(row) for row in letters], "kind": ["a", "b"] * 15}
+    both: dict[str, Any] = {"kinds": {"dna": "symbols"}, "both_strands": True}
+    model = unrolled.fit(data, target="kind", model="rnn", **both, **PLAIN)
+    with pytest.raises(UsageError, match="a model that reads both strands"):
+        graphs_of(model.task, model.network)
+
+
 # What onnxruntime does where the graph ends: each was seen, and is written in the folder's README.
 
 

@@ -189,8 +189,7 @@ class LinearWindow(SolvedModel):
     def _answered(self, window: Value, last: Value) -> Value:
         """`_answer` as operators."""
         g = window.graph
-        exact = window.to(np.float64)
-        change = (exact.transpose(0, 2, 1) @ g.constant(self.weight.detach().T).to(np.float64)).transpose(0, 2, 1)
+        change = g.constant(self.weight).to(np.float64) @ window.to(np.float64)  # (B, H, C)
         now = window.part(self._steps - 1, self._steps, 1).squeeze(1) - last
         change = (change + now.to(np.float64).unsqueeze(1)).unsqueeze(3)
         if self._deviates:
