@@ -28,6 +28,8 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     **{name: partial(Value.apply, function=name.capitalize()) for name in ("sigmoid", "tanh", "relu", "exp")},
     "maximum": lambda a, b: a.graph.op("Max", a, b),
 }
+# In float64 a gate near 0 stays above it; the operator takes it from 1, and gives 0.
+_EXACT: dict[str, Callable[..., Value]] = {**_FUNCTIONS, "sigmoid": lambda x: 1.0 / ((-x).apply("Exp") + 1.0)}
 
 
 def cell_over_time(cell: Cell, x: Value, lengths: Value, before: Any, *, reverse: bool = False) -> tuple[Value, Any]:
@@ -195,7 +197,7 @@ def _computed(trees: Mapping[str, Tree], values: dict[str, Value], wanted: list[
             continue
         # The quotient of two gates near 0 is only right in float64, where they do not become 0.
         exact = {one: values[one].to(np.float64) for one in names_in(tree)}
-        values[name] = worked_out(tree, exact, _FUNCTIONS).to(np.float32)
+        values[name] = worked_out(tree, exact, _EXACT).to(np.float32)
     return [values[name] for name in wanted]
 
 
