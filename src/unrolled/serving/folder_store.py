@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from unrolled.errors import UsageError
-from unrolled.serving.store import Record
+from unrolled.serving.store import Record, Store
 from unrolled.storage.directories import space_errors, write_file
 
 __all__ = ["FolderStore"]
@@ -52,7 +52,7 @@ _encoder = msgspec.msgpack.Encoder(enc_hook=str)
 _decoder = msgspec.msgpack.Decoder(_Entry)
 
 
-class FolderStore:
+class FolderStore(Store):
     """Keeps sessions in a folder, which is made if need be; for one server at a time.
 
     Args:

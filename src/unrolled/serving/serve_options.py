@@ -34,7 +34,11 @@ class ServeOptions(Part):
     handshake: float = option(5.0, "A connection that sends no request for so long is closed.", gt=0)
     ping: float = option(20.0, "Pause between two pings of a WebSocket.", gt=0)
     pong: float = option(40.0, "A WebSocket that answers no ping for so long is closed.", gt=0)
-    store: str | None = option(None, "Folder that keeps the sessions while no server runs. Default: none.")
+    store: str | None = option(
+        None,
+        "Folder that keeps the sessions while no server runs, or a Valkey or Redis that several servers share, such as "
+        "valkey://host:6379/0. Default: none.",
+    )
     checkpoint_every: float = option(1.0, "Pause between two savings of the sessions that changed.", gt=0)
     park: float = option(600.0, "A session without a connection goes from memory to the store after so long.", gt=0)
     keep: float = option(86_400.0, "A session in the store is dropped after so long.", gt=0)

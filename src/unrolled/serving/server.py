@@ -22,6 +22,8 @@ from unrolled.serving.folder_store import FolderStore
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.service import Service
 from unrolled.serving.sockets import close_all
+from unrolled.serving.store import Store
+from unrolled.serving.valkey_store import ValkeyStore
 
 __all__ = ["Server", "run", "tokens_of"]
 
@@ -130,8 +132,7 @@ def run(
         SpaceError: the store cannot be written to.
     """
     tokens = tokens_of(options)
-    store = None if options.store is None else FolderStore(Path(options.store), options.keep)
-    server = Server(app(models, options, tokens=tokens, store=store), options, started)
+    server = Server(app(models, options, tokens=tokens, store=_store_of(options)), options, started)
     gc.collect()
     gc.freeze()  # the models are never garbage: the collector need not look at them again
     gc.set_threshold(*_COLLECT)
@@ -141,6 +142,13 @@ def run(
         where = f"{options.host} port {options.port}"
         raise UsageError(f"cannot listen on {where}: choose another {named('port')} or {named('host')}") from None
     return 0 if server.signal is None else 128 + server.signal
+
+
+def _store_of(options: ServeOptions) -> Store | None:
+    if options.store is None:
+        return None
+    shared = "://" in options.store
+    return ValkeyStore(options.store, options.keep) if shared else FolderStore(Path(options.store), options.keep)
 
 
 def tokens_of(options: ServeOptions) -> list[str]:

@@ -18,6 +18,7 @@ from unrolled.serving.waiting import Item
 __all__ = ["LiveSession", "Sessions"]
 
 
+_SURE = 1.0  # seconds after its last use for which a session counts as one of this server
 _AT_ONCE = 64  # snapshots that are made before others get their turn
 
 
@@ -81,8 +82,10 @@ class Sessions:
         return len(self._live)
 
     def here(self, id_: str) -> LiveSession | None:
-        """The session with this id, if it is in memory."""
-        return self._live.get(id_)
+        """The session with this id, if it is in memory, and surely still belongs to this server."""
+        found = self._live.get(id_)
+        idle = found is not None and time.monotonic() - found.seen > _SURE and not found.items
+        return None if idle and self._store.shared else found
 
     async def open(self, model: Served, snapshot: bytes | None = None) -> LiveSession:
         """A new session.
@@ -95,7 +98,10 @@ class Sessions:
             Refused: the model cannot stream, or there are too many sessions.
             ModelError: the snapshot is not one of this model.
         """
-        return await self._opened(secrets.token_urlsafe(16), model, snapshot)
+        session = await self._opened(secrets.token_urlsafe(16), model, snapshot)
+        if self._store.shared:  # its next request may reach another server
+            await self.save([session])
+        return session
 
     async def find(self, id_: str) -> LiveSession:
         """The session with this id, from memory or from the store.
@@ -104,7 +110,10 @@ class Sessions:
             Refused: there is no such session, or there are too many.
         """
         if session := self._live.get(id_):
-            return session
+            if await self._store.owns(id_):
+                return session
+            if self._live.pop(id_, None) is not None:  # another server went on with it
+                await self._forget(session)
         task = self._fetching.get(id_)
         if task is None:
             task = self._fetching[id_] = asyncio.create_task(self._fetch(id_))

@@ -117,7 +117,7 @@ async def _connected(socket: WebSocket, service: Service) -> AsyncIterator[bool]
 async def _session(service: Service, socket: WebSocket) -> LiveSession:
     asked = socket.query_params
     if (id_ := asked.get("session")) is not None:
-        return service.sessions.here(id_) or await service.sessions.find(id_)
+        return await service.sessions.find(id_)
     return await service.open(asked.get("model"))
 
 

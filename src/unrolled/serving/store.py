@@ -34,15 +34,21 @@ class Store(Protocol):
 
     Attributes:
         durable: whether what it keeps outlives this process.
+        shared: whether several servers use it, so that another one may take a session that is in memory here.
     """
 
     durable: bool
+    shared: bool = False
 
     async def put(self, records: Sequence[Record]) -> Sequence[str]:
         """Keep these, all or none, in place of their older records; returns the ids that another server has taken."""
 
     async def take(self, session: str) -> Record | None:
         """The newest record of a session, which then belongs to this server; ``None`` if there is no such session."""
+
+    async def owns(self, session: str) -> bool:
+        """Whether no other server has taken a session since this one has; always, unless the store is shared."""
+        return True
 
     async def drop(self, session: str) -> None:
         """Forget a session."""
@@ -54,7 +60,7 @@ class Store(Protocol):
         """Give back what it holds open."""
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """Keeps sessions in this process.
 
     Args:
