@@ -43,3 +43,17 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def writing(load: Trained, writer: Trained) -> Iterator[Loopback]:
     with serving({"texts": writer, "load": load}) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def moods(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A classifier of texts that reads them in both directions, so that it cannot stream."""
+    data = {"text": ["good food", "bad food", "good wine", "bad wine"] * 8, "mood": ["happy", "sad"] * 16}
+    out = tmp_path_factory.mktemp("serving") / "moods"
+    return unrolled.fit(data, target="mood", model="bigru", hidden=4, steps=2, only="none", out=out, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def both(load: Trained, moods: Trained) -> Iterator[Loopback]:
+    with serving({"moods": moods, "load": load}) as running:
+        yield running

@@ -11,7 +11,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from unrolled.errors import UnrolledError
 from unrolled.runs.trained import Trained
-from unrolled.serving import completions, http, server_events, sockets
+from unrolled.serving import completions, counters, http, predictions, server_events, sockets
 from unrolled.serving.guard import Guard
 from unrolled.serving.openapi import openapi
 from unrolled.serving.serve_options import ServeOptions
@@ -55,7 +55,10 @@ def app(
             Route("/v1/chat/completions", completions.chat, methods=["POST"]),
             Route("/v1/models", completions.models),
             Route("/v1/models/{name}", completions.model),
+            Route("/v1/predict", predictions.predict, methods=["POST"]),
             Route("/v1/model", http.model),
+            Route("/v1/reload", http.reload, methods=["POST"]),
+            Route("/metrics", counters.metrics),
             Route("/healthz", http.alive),
             Route("/readyz", http.ready),
             Route("/openapi.json", openapi),

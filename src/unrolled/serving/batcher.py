@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from unrolled.errors import UnrolledError
-from unrolled.serving.refusals import Refused
+from unrolled.serving.refusals import Refused, kind_of
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.waiting import Item, Stepped
 from unrolled.streaming.pool import Pool
 
-__all__ = ["Batcher"]
+__all__ = ["Batcher", "Watch"]
+
+Watch = Callable[[float, int], None]
 
 _log = logging.getLogger("unrolled.serving")
 _SHORT = 3e-4  # seconds: a tick that takes longer does not hold up the loop, but runs in the worker thread
@@ -34,14 +36,18 @@ class Batcher:
     Args:
         pool: the model's sessions. Whoever else touches it holds `lock`.
         options: of the server.
+        watch: is told of each tick: its seconds and its steps.
 
     Attributes:
         lock: held while the pool works.
         waiting: the steps that wait.
+        steps: those that were taken.
+        errors: type of an error -> the items that ended with it.
     """
 
-    def __init__(self, pool: Pool, options: ServeOptions) -> None:
-        self.pool, self._options = pool, options
+    def __init__(self, pool: Pool, options: ServeOptions, watch: Watch = lambda *_: None) -> None:
+        self.pool, self._options, self._watch = pool, options, watch
+        self.steps, self.errors = 0, Counter[str]()
         self.lock = asyncio.Lock()
         self.waiting = 0
         self._ready: deque[Stepped] = deque()
@@ -163,8 +169,9 @@ class Batcher:
             return [self._alone(session, value) for session, (_, value) in zip(taken, pushed, strict=True)]
         finally:
             self._since = None
-            each = (time.monotonic() - start) / len(pushed)
-            self._seconds += _SMOOTH * (each - self._seconds)
+            took = time.monotonic() - start
+            self._seconds += _SMOOTH * (took / len(pushed) - self._seconds)
+            self._watch(took, len(pushed))
 
     def _alone(self, session: Stepped, value: Any) -> dict[str, Any] | UnrolledError:
         """The answer to one step of a tick that failed, unless that tick has taken it."""
@@ -185,6 +192,7 @@ class Batcher:
             else:
                 item.answers.append(answer)
                 session.taken(item.answers)
+                self.steps += 1
                 if item.complete:
                     self._done(session)
             if session.items:
@@ -194,4 +202,6 @@ class Batcher:
         item = session.items.popleft()
         self.waiting -= len(item.values)
         item.error = error
+        if error is not None:
+            self.errors[kind_of(error)] += 1
         item.waiting.one_is_done()

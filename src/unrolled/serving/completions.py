@@ -76,7 +76,7 @@ async def complete(request: Request) -> Response:
     service: Service = request.app.state.service
     asked: Completion = decoded(_decoder, await body_of(request, service.options.body, service.options.deadline))
     prompts = _checked(asked, service.options.tokens)
-    served = service.model(asked.model)
+    served = service.models.find(asked.model)
     seed = secrets.randbits(31) if asked.seed is None else asked.seed
     settings = {"temperature": asked.temperature or 0.0, "top_p": None if asked.top_p == 1 else asked.top_p}
     stops = [asked.stop] if isinstance(asked.stop, str) else asked.stop or []
@@ -98,14 +98,14 @@ async def complete(request: Request) -> Response:
 async def models(request: Request) -> Response:
     """``GET /v1/models``: the models that continue texts."""
     service: Service = request.app.state.service
-    found = [_model(one) for one in service.models.values() if one.trained.continues_text]
+    found = [_model(one) for one in service.models.now.values() if one.trained.continues_text]
     return _json({"object": "list", "data": found})
 
 
 async def model(request: Request) -> Response:
     """``GET /v1/models/NAME``: one of them."""
     service: Service = request.app.state.service
-    return _json(_model(service.model(request.path_params["name"])))
+    return _json(_model(service.models.find(request.path_params["name"])))
 
 
 async def chat(_: Request) -> Response:

@@ -123,7 +123,7 @@ async def body_of(request: Request, most: int, seconds: float) -> bytes:
                     raise too_large
                 pieces.append(piece)
     except TimeoutError:
-        raise Refused("Expired", f"the request was not complete after {seconds:g} seconds") from None
+        raise Refused("Slow", f"the request was not complete after {seconds:g} seconds") from None
     return b"".join(pieces)
 
 

@@ -11,12 +11,24 @@ from starlette.responses import Response
 from unrolled.errors import UnrolledError
 from unrolled.serving.guard import body_of
 from unrolled.serving.messages import encoded, read_step, read_steps
-from unrolled.serving.refusals import about, retry_after, status_of
+from unrolled.serving.refusals import Refused, about, retry_after, status_of
 from unrolled.serving.service import Service
 from unrolled.serving.sessions import LiveSession
 from unrolled.serving.sockets import answer_of
 
-__all__ = ["alive", "close", "failed", "model", "open_session", "ready", "replace", "snapshot", "step", "steps"]
+__all__ = [
+    "alive",
+    "close",
+    "failed",
+    "model",
+    "open_session",
+    "ready",
+    "reload",
+    "replace",
+    "snapshot",
+    "step",
+    "steps",
+]
 
 _STATE = "application/vnd.safetensors"
 
@@ -87,21 +99,36 @@ async def close(request: Request) -> Response:
 
 async def model(request: Request) -> Response:
     """``GET /v1/model?model=NAME``: what a model reads and answers."""
-    return said(_service(request).model(request.query_params.get("model")).about)
+    return said(_service(request).models.find(request.query_params.get("model")).about)
 
 
 async def alive(request: Request) -> Response:
     """``GET /healthz``: whether the server works."""
-    good = _service(request).alive
+    good = _service(request).models.alive
     return said({"alive": good}, HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 async def ready(request: Request) -> Response:
     """``GET /readyz``: whether further clients should come here."""
     reason = _service(request).unready()
+    failed = _service(request).models.failed
+    told = {"reload": list(failed.values())} if failed else {}
     if reason is None:
-        return said({"ready": True})
-    return said({"ready": False, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return said({"ready": True, **told})
+    return said({"ready": False, "reason": reason, **told}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def reload(request: Request) -> Response:
+    """``POST /v1/reload``: load every run again.
+
+    Raises:
+        Refused: one cannot be loaded; its model is served as before.
+    """
+    models = _service(request).models
+    found = await models.reload()
+    if models.failed:
+        raise Refused("Conflict", "; ".join(models.failed.values()), models=found)
+    return said({"models": found})
 
 
 def _service(request: Request) -> Service:

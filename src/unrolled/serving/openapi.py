@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from unrolled.serving.completions import Completion
 from unrolled.serving.messages import Step, encoded
+from unrolled.serving.predictions import Table
 from unrolled.serving.server_events import EVENTS, Generate
 
 __all__ = ["OPERATIONS", "Operation", "document", "openapi"]
@@ -74,18 +75,26 @@ class Alive(Struct):
     alive: bool
 
 
+class Reloaded(Struct):
+    """What became of each run."""
+
+    models: dict[str, str]
+
+
 class Ready(Struct):
     """Whether further clients should come here, and why not."""
 
     ready: bool
     reason: str | UnsetType = UNSET
+    reload: list[str] | UnsetType = UNSET
 
 
 class Operation(Struct, frozen=True):
     """What an address takes and gives.
 
     Attributes:
-        reads: type of the request's body, or its schema; ``bytes``: the state of a session; ``None``: it has none.
+        reads: type of the request's body, or its schema; ``bytes``: the state of a session, ``str``: a plain text;
+            ``None``: it has none.
         gives: type of the answer, likewise.
         status: of an answer that is no error.
         fails: the further statuses that it may have.
@@ -124,6 +133,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/chat/completions"): Operation(gives=Row, fails=(404,)),
     ("GET", "/v1/models"): Operation(gives=Row),
     ("GET", "/v1/models/{name}"): Operation(gives=Row, fails=(404,)),
+    ("POST", "/v1/predict"): Operation(Table, Row, fails=(*_BODY, 404, 406, 415, 422, 504), query=("model",)),
+    ("POST", "/v1/reload"): Operation(gives=Reloaded, fails=(409,)),
+    ("GET", "/metrics"): Operation(gives=str),
     ("GET", "/v1/model"): Operation(gives=Row, fails=(404,), query=("model",)),
     ("GET", "/healthz"): Operation(gives=Alive, unready=Alive),
     ("GET", "/readyz"): Operation(gives=Ready, unready=Ready),
@@ -144,7 +156,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         if (method, route.path) in OPERATIONS
     ]
     kinds = {str(kind): kind for *_, one in asked for kind in (one.reads, one.gives, one.unready, Failed)}
-    named = [kind for kind in kinds.values() if kind not in (None, bytes) and not isinstance(kind, dict)]
+    named = [kind for kind in kinds.values() if kind not in (None, bytes, str) and not isinstance(kind, dict)]
     schemas, components = msgspec.json.schema_components(named, ref_template="#/components/schemas/{name}")
     known = dict(zip(map(str, named), schemas, strict=True))
     components["Step"] |= {"oneOf": [{"required": ["x"]}, {"required": ["xs"]}]}
@@ -195,6 +207,8 @@ def _answer(what: str, kind: Any, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(kind: Any, known: dict[str, Any]) -> dict[str, Any]:
+    if kind is str:
+        return {"text/plain": {"schema": {"type": "string"}}}
     if kind is bytes:
         return {_STATE: {"schema": {"type": "string", "format": "binary"}}}
     return {"application/json": {"schema": kind if isinstance(kind, dict) else known[str(kind)]}}

@@ -8,7 +8,7 @@ from typing import Any
 
 from unrolled.errors import DataError, ModelError, UnrolledError, UsageError
 
-__all__ = ["Refused", "about", "retry_after", "status_of"]
+__all__ = ["Refused", "about", "kind_of", "retry_after", "status_of"]
 
 _STATUS = {  # type of the error in an answer -> the status of HTTP
     "BadRequest": HTTPStatus.BAD_REQUEST,
@@ -16,12 +16,15 @@ _STATUS = {  # type of the error in an answer -> the status of HTTP
     "Forbidden": HTTPStatus.FORBIDDEN,
     "NotFound": HTTPStatus.NOT_FOUND,
     "Conflict": HTTPStatus.CONFLICT,
+    "NotAcceptable": HTTPStatus.NOT_ACCEPTABLE,
+    "Unsupported": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "CannotStream": HTTPStatus.CONFLICT,
     "TooLarge": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "Misdirected": HTTPStatus.MISDIRECTED_REQUEST,
     "Busy": HTTPStatus.TOO_MANY_REQUESTS,  # a bound of the session
     "Overloaded": HTTPStatus.SERVICE_UNAVAILABLE,  # a bound of the server
     "Draining": HTTPStatus.SERVICE_UNAVAILABLE,
+    "Slow": HTTPStatus.REQUEST_TIMEOUT,
     "Expired": HTTPStatus.GATEWAY_TIMEOUT,
 }
 _RETRIED = {"Busy", "Overloaded", "Draining"}
@@ -70,12 +73,16 @@ def retry_after(error: UnrolledError) -> dict[str, str]:
     return {} if retry is None else {"retry-after": str(math.ceil(retry))}
 
 
+def kind_of(error: UnrolledError) -> str:
+    """Its type in an answer."""
+    return error.kind if isinstance(error, Refused) else type(error).__name__
+
+
 def about(error: UnrolledError) -> dict[str, Any]:
     """An error as it stands in an answer.
 
     >>> about(DataError("is empty", column="x"))["column"]
     'x'
     """
-    kind = error.kind if isinstance(error, Refused) else type(error).__name__
     told = {name: value for name, value in error.details().items() if value is not None}
-    return {"type": kind, "message": str(error), "exit_code": error.exit_code, **told}
+    return {"type": kind_of(error), "message": str(error), "exit_code": error.exit_code, **told}

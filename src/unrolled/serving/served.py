@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from unrolled.errors import UsageError
 from unrolled.models._copies import Copies
 from unrolled.runs.trained import Trained
-from unrolled.serving.batcher import Batcher
+from unrolled.serving.batcher import Batcher, Watch
 from unrolled.serving.refusals import Refused
 from unrolled.serving.serve_options import ServeOptions
 
-__all__ = ["Served"]
+__all__ = ["Served", "Watch"]
 
 
 class Served:
@@ -21,19 +22,22 @@ class Served:
         name: what requests call it.
         trained: the model.
         options: of the server.
+        watch: is told of each tick.
 
     Attributes:
         identity: the fingerprint of its weights.
+        retired: whether newer weights have taken its place.
         cannot_stream: why it has no sessions, as a sentence; ``None`` if it has.
     """
 
-    def __init__(self, name: str, trained: Trained, options: ServeOptions) -> None:
+    def __init__(self, name: str, trained: Trained, options: ServeOptions, watch: Watch) -> None:
         self.name, self.trained = name, trained
         self.identity = Copies(trained.network).identity()
+        self.retired = False
         self.cannot_stream: str | None = None
         self._batcher: Batcher | None = None
         try:
-            self._batcher = Batcher(trained.pool(device="cpu"), options)
+            self._batcher = Batcher(trained.pool(device="cpu"), options, watch)
         except UsageError as error:
             self.cannot_stream = str(error)
 
@@ -64,6 +68,26 @@ class Served:
         return 0 if self._batcher is None else self._batcher.waiting
 
     @property
+    def steps(self) -> int:
+        """How many steps its sessions have taken."""
+        return 0 if self._batcher is None else self._batcher.steps
+
+    @property
+    def errors(self) -> Mapping[str, int]:
+        """Type of an error -> how many steps were refused with it."""
+        return {} if self._batcher is None else self._batcher.errors
+
+    def warm(self) -> None:
+        """Open a session and end it, so that the first client does not wait for what is made once."""
+        if self._batcher is not None:
+            self._batcher.pool.close(self._batcher.pool.open())
+
+    @property
+    def version(self) -> str:
+        """The beginning of its fingerprint."""
+        return self.identity[:12]
+
+    @property
     def alive(self) -> bool:
         """Whether it answers."""
         return self._batcher is None or self._batcher.alive
@@ -77,7 +101,7 @@ class Served:
             "model": self.name,
             "title": described.title,
             "task": self.trained.task.name,
-            "version": self.identity[:12],
+            "version": self.version,
             "columns": described.columns,
             "reads": list(coder.reads),
             "parameters": described.parameters,

@@ -72,6 +72,7 @@ class Server(uvicorn.Server):
         self._drain_seconds, self._when_started = options.drain, started
         self.signal: int | None = None
         self._draining: asyncio.Task[None] | None = None
+        self._reloading: asyncio.Task[dict[str, str]] | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -93,8 +94,12 @@ class Server(uvicorn.Server):
         for number in _SIGNALS:
             with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread, where no signal arrives
                 loop.add_signal_handler(number, self.handle, number)
+                loop.add_signal_handler(signal.SIGHUP, self._reload)
         if self.started:
             self._when_started(self.servers[0].sockets[0].getsockname()[1])
+
+    def _reload(self) -> None:
+        self._reloading = asyncio.create_task(self._service.models.reload())
 
     async def _drain(self) -> None:
         service = self._service

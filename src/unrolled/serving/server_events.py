@@ -59,7 +59,7 @@ async def generate(request: Request) -> Response:
     settings = {name: getattr(asked, name) for name in ("temperature", "top_k", "top_p", "seed")}
     stops = [asked.stop] if isinstance(asked.stop, str) else asked.stop or []
     wanted = Asked(asked.prompt, asked.length, [stop for stop in stops if stop], settings)
-    writing = await service.generations.begin(service.model(asked.model).trained, wanted)
+    writing = await service.generations.begin(service.models.find(asked.model).trained, wanted)
     pieces = service.generations.pieces(writing)
     if EVENTS in request.headers.get("accept", ""):
         return streamed(_events(pieces, writing))

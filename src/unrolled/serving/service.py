@@ -9,12 +9,14 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from unrolled.errors import UnrolledError, did_you_mean
+from unrolled.errors import UnrolledError
 from unrolled.runs.trained import Trained
+from unrolled.serving.catalogue import Catalogue
+from unrolled.serving.counters import Metrics
 from unrolled.serving.generation import Generations
+from unrolled.serving.predictions import Predictor
 from unrolled.serving.refusals import Refused, about
 from unrolled.serving.serve_options import ServeOptions
-from unrolled.serving.served import Served
 from unrolled.serving.sessions import LiveSession, Sessions
 from unrolled.serving.store import MemoryStore, Store
 from unrolled.serving.waiting import Item, Waiting
@@ -35,6 +37,9 @@ class Service:
 
     Attributes:
         generations: writes texts beside the sessions.
+        models: those that are served.
+        metrics: what Prometheus asks for.
+        predictor: runs predictions beside the sessions.
         draining: whether it takes no more steps.
         sockets: the open WebSockets.
         busy: those that are between a message and its answer.
@@ -42,9 +47,11 @@ class Service:
 
     def __init__(self, models: Mapping[str, Trained], options: ServeOptions, store: Store | None = None) -> None:
         self.options = options
-        self.models = {name: Served(name, trained, options) for name, trained in models.items()}
+        self.metrics = Metrics(self._gauges)
+        self.models = self.metrics.models = Catalogue(models, options, self.metrics.watch)
         self.store = MemoryStore(options.keep) if store is None else store
-        self.sessions = Sessions(self.store, options, self.models.values())
+        self.sessions = Sessions(self.store, options, self.models)
+        self.predictor = Predictor(options)
         self.generations = Generations(options.generations)
         self.draining = False
         self.sockets: set[Any] = set()
@@ -53,10 +60,17 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self._over = asyncio.Event()
 
+    def _gauges(self) -> dict[str, tuple[str, float]]:
+        return {
+            "sessions": ("Sessions in memory.", len(self.sessions)),
+            "sockets": ("Open WebSockets.", len(self.sockets)),
+            "predictions_waiting": ("Requests for predictions.", self.predictor.waiting),
+            "ready": ("1 if further clients should come here.", self.unready() is None),
+        }
+
     def start(self) -> None:
         """Begin to answer, in the running loop."""
-        for model in self.models.values():
-            model.start()
+        self.models.start()
         self._tasks.append(asyncio.create_task(self._every(_TIDY, self._tidy)))
         if self.store.durable:
             every = self.options.checkpoint_every
@@ -65,23 +79,11 @@ class Service:
     async def stop(self) -> None:
         """Take no further steps."""
         self.draining = True
-        for model in self.models.values():
-            await model.stop()
+        await self.models.stop()
         self._over.set()
         self.generations.stop()
+        self.predictor.stop()
         await asyncio.gather(*self._tasks)  # what is being saved is saved
-
-    def model(self, name: str | None) -> Served:
-        """The model of this name, or the default one.
-
-        Raises:
-            Refused: there is no such model.
-        """
-        if name is None:
-            return next(iter(self.models.values()))
-        if (found := self.models.get(name)) is None:
-            raise Refused("NotFound", f"there is no model {name[:60]!r}.{did_you_mean(name[:60], self.models)}")
-        return found
 
     async def open(self, name: str | None) -> LiveSession:
         """A new session of the model of this name.
@@ -91,7 +93,7 @@ class Service:
         """
         if self.draining:
             raise Refused("Draining", "the server is about to end: try again")
-        return await self.sessions.open(self.model(name))
+        return await self.sessions.open(self.models.find(name))
 
     async def step(self, session: LiveSession, number: int | None, values: Sequence[Any]) -> Item:
         """Take steps of a session, when their turn comes.
@@ -134,23 +136,18 @@ class Service:
         session = self.sessions.here(id_)
         return [id_, item.number, answer, 0 if session is None else session.saved_n]
 
-    @property
-    def alive(self) -> bool:
-        """Whether every model still answers."""
-        return all(model.alive for model in self.models.values())
-
     def unready(self) -> str | None:
         """Why no further client should come here, as a sentence; ``None`` if one may."""
         if self.draining:
             return "the server is about to end"
-        if not self.alive:
+        if not self.models.alive:
             return "a model no longer answers"
         if self.trouble is not None:
             return f"sessions cannot be saved: {self.trouble}"
         bounds = {
             "sessions": (len(self.sessions), self.options.sessions),
             "sockets": (len(self.sockets), self.options.sockets),
-            "waiting": (max(model.waiting for model in self.models.values()), self.options.waiting),
+            "waiting": (max(model.waiting for model in self.models), self.options.waiting),
         }
         full = [name for name, (count, most) in bounds.items() if count > 0.9 * most]
         return f"nearly at its bound: {', '.join(full)}" if full else None
@@ -158,6 +155,8 @@ class Service:
     async def _tidy(self) -> None:
         await self.sessions.park()
         await self.store.sweep()
+        await self.models.follow()
+        await self.models.forget(self.sessions.models())
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do some work again and again; what goes wrong is said, and tried again."""

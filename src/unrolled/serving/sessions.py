@@ -167,6 +167,10 @@ class Sessions:
                     await self._forget(found)
         return len(records)
 
+    def models(self) -> set[Served]:
+        """The models that a session in memory belongs to."""
+        return {session.model for session in self._live.values()}
+
     async def save_all(self) -> int:
         """Put every session into the store; how many they are."""
         return await self.save(list(self._live.values()))
@@ -177,8 +181,13 @@ class Sessions:
 
     async def park(self) -> int:
         """Take sessions that nobody has used for long out of memory; the store keeps them. How many they are."""
-        before = time.monotonic() - self._options.park
-        idle = [session for session in self._live.values() if session.seen < before and session.at_rest]
+        now = time.monotonic()
+        rest = [session for session in self._live.values() if session.at_rest]
+        for session in rest:  # earlier weights are given up with their last session in memory, so these stay here
+            if session.model.retired and session.seen < now - self._options.keep:
+                await self.close(session)
+        before = now - self._options.park
+        idle = [session for session in rest if session.seen < before and not session.model.retired]
         await self.save([session for session in idle if session.saved != session.n])
         parked = [session for session in idle if session.at_rest and session.saved == session.n]
         for session in parked:

@@ -1,0 +1,168 @@
+"""Predictions for whole tables, in one thread with a short queue, so that no tick waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+import pyarrow as pa
+from msgspec import UNSET, Raw, Struct, UnsetType
+from starlette.requests import Request
+from starlette.responses import Response
+
+from unrolled.data.readers.table import read_written
+from unrolled.errors import UsageError
+from unrolled.runs.trained import Trained
+from unrolled.serving.guard import body_of
+from unrolled.serving.messages import decoded, encoded
+from unrolled.serving.refusals import Refused
+from unrolled.serving.serve_options import ServeOptions
+
+__all__ = ["Predictor", "Table", "predict"]
+
+_JSON, _CSV, _ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
+_FORMS = (_JSON, _CSV, _ARROW)
+_PIECE = 1_000  # rows that are turned into Python's values before others get their turn
+_HERE = "the request"
+
+Found = TypeVar("Found")
+
+
+class Predictor:
+    """Runs what takes long, one after the other.
+
+    Args:
+        options: of the server.
+
+    Attributes:
+        waiting: what runs and waits.
+    """
+
+    def __init__(self, options: ServeOptions) -> None:
+        self._options = options
+        self._worker = ThreadPoolExecutor(1, "predict")
+        self.waiting = 0
+
+    async def run(self, work: Callable[[], Found]) -> Found:
+        """The result of ``work``.
+
+        Raises:
+            Refused: too much waits already, or its turn did not come in time.
+        """
+        most, deadline = self._options.predict_waiting, time.monotonic() + self._options.predict_deadline
+        if self.waiting >= most:
+            raise Refused("Overloaded", f"{most} requests for predictions wait already: try again later")
+
+        def in_time() -> Found:
+            if time.monotonic() > deadline:
+                waited = f"the request waited for more than {self._options.predict_deadline:g} seconds"
+                raise Refused("Expired", waited)
+            return work()
+
+        self.waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, in_time)
+        finally:
+            self.waiting -= 1
+
+    def stop(self) -> None:
+        """Begin nothing further."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+
+class Table(Struct, forbid_unknown_fields=True):
+    """A table as JSON: its rows, each ``{column: value}``; or its columns."""
+
+    rows: list[Raw] | UnsetType = UNSET
+    columns: dict[str, list[Any]] | UnsetType = UNSET
+
+
+_tables = msgspec.json.Decoder(Table)
+
+
+async def predict(request: Request) -> Response:
+    """``POST /v1/predict?model=NAME``: the table that was sent, with predictions as new columns.
+
+    A table is JSON, ``{"rows": […]}`` or ``{"columns": {name: […]}}``; CSV; or an Arrow stream. The answer has the form
+    that ``Accept`` names, else that of the request.
+    """
+    service = request.app.state.service
+    model = service.models.find(request.query_params.get("model"))
+    form = _form(request.headers.get("content-type", _JSON), "Unsupported")
+    wanted = request.headers.get("accept", "*/*")
+    answer = form if "*" in wanted else _form(wanted, "NotAcceptable")
+    options = service.options
+    body = await body_of(request, options.predict_body, options.predict_deadline)
+
+    def work() -> bytes:
+        rows, by_column = _read(body, form, model.trained)
+        return _written(model.trained.predict(rows), answer, by_column)
+
+    return Response(await service.predictor.run(work), HTTPStatus.OK, media_type=answer)
+
+
+def _form(named: str, otherwise: str) -> str:
+    """The first of our forms that a header names; ``otherwise`` is the kind of the refusal."""
+    for one in named.split(","):
+        if (form := one.partition(";")[0].strip().lower()) in _FORMS:
+            return form
+    raise Refused(otherwise, f"tables are {', '.join(_FORMS)}, not {named[:60]!r}")
+
+
+def _read(body: bytes, form: str, trained: Trained) -> tuple[list[Any], bool]:
+    """The rows of a table, and whether it came as columns.
+
+    They are a plain list: in a table whose cells are the names of files, these files would be read.
+    """
+    if form == _JSON:
+        table = decoded(_tables, body)
+        if (table.rows is UNSET) == (table.columns is UNSET):
+            raise Refused("BadRequest", 'a table has either "rows" or "columns"')
+        if table.rows is not UNSET:
+            return [msgspec.json.decode(row) for row in table.rows], False
+        if len({len(column) for column in table.columns.values()}) > 1:
+            raise Refused("BadRequest", "the columns differ in length")
+        names = list(table.columns)
+        return [dict(zip(names, row, strict=True)) for row in zip(*table.columns.values(), strict=True)], True
+    if form == _CSV:
+        return _rows_of(read_written(pa.py_buffer(body), _HERE, trained.config.data, ".csv")), False
+    try:
+        with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
+            read = reader.read_all()
+        read.validate(full=True)  # reading does not check offsets, and a crafted one would end the process
+    except (pa.ArrowException, OSError, MemoryError) as error:
+        raise Refused("BadRequest", f"this is not a valid Arrow stream: {str(error)[:200]}") from None
+    return _rows_of(read), False
+
+
+def _rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for batch in table.to_batches(_PIECE):
+        rows += batch.to_pylist()
+    return rows
+
+
+def _written(table: pa.Table, form: str, by_column: bool) -> bytes:
+    if form == _JSON:
+        if by_column:
+            return encoded({"columns": table.to_pydict()})
+        pieces = (encoded(row) for batch in table.to_batches(_PIECE) for row in batch.to_pylist())
+        return b'{"rows":[' + b",".join(pieces) + b"]}"
+    out = io.BytesIO()
+    if form == _ARROW:
+        with pa.ipc.new_stream(out, table.schema) as writer:
+            writer.write_table(table)
+        return out.getvalue()
+    from pyarrow import csv
+
+    nested = [field.name for field in table.schema if pa.types.is_nested(field.type)]
+    if nested:
+        raise UsageError(f"CSV has no lists, which the column {nested[0]!r} holds: ask for {_JSON} or {_ARROW}")
+    csv.write_csv(table, out)
+    return out.getvalue()

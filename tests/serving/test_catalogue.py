@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from serving.loopback import serving
+from serving.test_sockets import ask, value
+
+from unrolled.runs.opening import open_run
+from unrolled.runs.trained import Trained
+
+
+@pytest.fixture
+def run(load: Trained, tmp_path: Path) -> Path:
+    assert load.folder is not None
+    return Path(shutil.copytree(load.folder, tmp_path / "run"))
+
+
+def rewrite(run: Path, factor: float) -> Trained:
+    """The run with other weights, as a new training would write it."""
+    trained = open_run(run)
+    with torch.no_grad():
+        for weight in trained.network.parameters():
+            weight.mul_(factor)
+    trained.save(run, overwrite=True)
+    return open_run(run)
+
+
+def within(seconds: float, happens: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not happens() and time.monotonic() < end:
+        time.sleep(0.05)
+    return happens()
+
+
+def test_a_new_run_is_for_new_sessions_and_old_ones_go_on(run: Path) -> None:
+    old = open_run(run)
+    with serving({"run": old}) as server, server.connect() as one:
+        live, first = old.stream(), json.loads(one.recv(20))["session"]
+        assert ask(one, {"x": value(1)})["y"] == live.push(value(1))
+        assert server.ask("POST", "/v1/reload").json == {"models": {"run": "unchanged"}}
+        new = rewrite(run, 0.5)
+        assert server.ask("POST", "/v1/reload").json == {"models": {"run": "reloaded"}}
+        assert ask(one, {"x": value(2)})["y"] == live.push(value(2))
+        with server.connect() as two:
+            two.recv(20)
+            assert ask(two, {"x": value(1)})["y"] == new.stream().push(value(1)) != old.stream().push(value(1))
+        assert server.ask("GET", "/v1/model").json["version"] == server.service.models.find(None).version
+        assert len(server.service.models.retired) == 1
+        server.ask("DELETE", f"/v1/sessions/{first}")
+        assert within(5, lambda: not server.service.models.retired)
+        assert server.ask("POST", "/v1/steps", []).status == 200
+
+
+def test_a_run_that_is_written_anew_is_found(run: Path) -> None:
+    with serving({"run": open_run(run)}) as server:
+        before = server.ask("GET", "/v1/model").json["version"]
+        rewrite(run, 0.5)
+        assert within(5, lambda: server.ask("GET", "/v1/model").json["version"] != before)
+
+
+def test_a_damaged_run_leaves_the_old_one_serving(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    old = open_run(run)
+    with serving({"run": old}) as server:
+        weights = (run / "model.safetensors").read_bytes()
+        (run / "model.safetensors").write_bytes(weights[:-1])
+        said = server.ask("POST", "/v1/reload")
+        assert said.status == 409
+        assert "is damaged" in said.json["error"]["message"]
+        ready = server.ask("GET", "/readyz")
+        assert (ready.status, ready.json["ready"]) == (200, True)
+        assert "the new run of run is not served" in ready.json["reload"][0]
+        id_ = server.ask("POST", "/v1/sessions").json["session"]
+        said = server.ask("POST", f"/v1/sessions/{id_}/steps", {"x": value(1)})
+        assert said.json["y"] == old.stream().push(value(1))
+        (run / "model.safetensors").write_bytes(weights)
+        assert server.ask("POST", "/v1/reload").json == {"models": {"run": "unchanged"}}
+        assert server.ask("GET", "/readyz").json == {"ready": True}
+    assert "is damaged" in caplog.text
