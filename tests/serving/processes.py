@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import tempfile
@@ -25,6 +26,12 @@ class Running:
         self.process, self.port = process, port
         self.url = f"http://127.0.0.1:{port}"
 
+    @property
+    def mebibytes(self) -> float:
+        """Memory that it holds."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE") / (1 << 20)
+
     def end(self, number: int = signal.SIGTERM) -> int:
         """Its exit code after a signal."""
         if self.process.returncode is None:
@@ -33,9 +40,9 @@ class Running:
 
 
 @contextmanager
-def running(run: Path, *flags: object, port: int = 0) -> Iterator[Running]:
-    """``unrolled serve run flags``, for as long as the block lasts."""
-    program = f"import signal; signal.alarm({_LONGEST:.0f})\n{warm.COMMAND_LINE}"  # it ends, whatever happens here
+def running(run: Path, *flags: object, port: int = 0, seconds: int = 60) -> Iterator[Running]:
+    """``unrolled serve run flags``, for as long as the block lasts, and no longer than some seconds."""
+    program = f"import signal; signal.alarm({seconds})\n{warm.COMMAND_LINE}"  # it ends, whatever happens here
     with (
         tempfile.NamedTemporaryFile("w+") as log,
         warm.Process(program, "serve", run, "--port", port, *flags, stdout=log, stderr=log) as process,
