@@ -15,6 +15,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1", 
 MODULES = sorted(
     ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
     for file in (SOURCE / "unrolled").rglob("*.py")
+    if (file.parent / "__init__.py").exists()  # else they are files that an exported folder gets
 )
 
 
