@@ -27,6 +27,10 @@ _EXTRAS = {  # extra -> the packages that it installs, and their purpose
     "text": (("sacrebleu",), "BLEU"),
     "demo": (("music21",), "the folk tunes of unrolled demo"),
     "plot": (("resvg_py",), "pictures as PNG (--plot picture.png)"),
+    "serve": (("httptools", "msgspec", "prometheus_client", "starlette", "uvicorn", "websockets"), "unrolled serve"),
+    "cluster": (("redis",), "sessions of several servers"),
+    "client": (("websockets",), "unrolled.client"),
+    "export": (("onnx", "onnxruntime"), "unrolled export"),
     "tensorboard": (("tensorboard",), "unrolled fit --tensorboard"),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -29,6 +29,7 @@ __all__ = ["Predictor", "Table", "predict"]
 _JSON, _CSV, _ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
 _FORMS = (_JSON, _CSV, _ARROW)
 _PIECE = 1_000  # rows that are turned into Python's values before others get their turn
+_UNPACKED = 1 << 28  # bytes of a table that came compressed
 _HERE = "the request"
 
 Found = TypeVar("Found")
@@ -134,11 +135,21 @@ def _read(body: bytes, form: str, trained: Trained) -> tuple[list[Any], bool]:
         return _rows_of(read_written(pa.py_buffer(body), _HERE, trained.config.data, ".csv")), False
     try:
         with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
-            read = reader.read_all()
+            read = pa.Table.from_batches(_bounded(reader), reader.schema)
         read.validate(full=True)  # reading does not check offsets, and a crafted one would end the process
     except (pa.ArrowException, OSError, MemoryError) as error:
         raise Refused("BadRequest", f"this is not a valid Arrow stream: {str(error)[:200]}") from None
     return _rows_of(read), False
+
+
+def _bounded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches, which may be compressed, as long as they are not too large."""
+    size = 0
+    for batch in batches:
+        size += batch.nbytes
+        if size > _UNPACKED:
+            raise Refused("TooLarge", f"a table has at most {_UNPACKED:,} bytes, unpacked")
+        yield batch
 
 
 def _rows_of(table: pa.Table) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import torch
 import uvicorn
 from starlette.applications import Starlette
 
@@ -138,6 +139,7 @@ def run(
     """
     tokens = tokens_of(options)
     server = Server(app(models, options, tokens=tokens, store=_store_of(options)), options, started)
+    torch.set_num_threads(1)  # one step is too little work for two
     gc.collect()
     gc.freeze()  # the models are never garbage: the collector need not look at them again
     gc.set_threshold(*_COLLECT)
