@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from samples import SAMPLES, network_for
 from torch import Tensor
 
 from unrolled.data.examples.live_row import LiveRow
 from unrolled.models.network import Network
+from unrolled.streaming.pool import Pool
 from unrolled.streaming.session import Session
 from unrolled.tasks.task import Task
 
-__all__ = ["PUSHES", "live", "network_and_task", "session"]
+__all__ = ["PUSHES", "alike", "live", "network_and_task", "pool_of", "session"]
 
 
 def network_and_task(sample: str, model: str = "lstm") -> tuple[Network, Task]:
@@ -42,6 +44,32 @@ def session(network: Network, task: Task, identity: str = "one") -> Session:
 
 def live(sample: str, model: str = "lstm") -> Session:
     return session(*network_and_task(sample, model))
+
+
+def alike(found: Any, expected: Any) -> bool:
+    """Whether two answers are the same, but for the rounding of torch's functions over one number and over many."""
+    if isinstance(expected, float):
+        return bool(found == pytest.approx(expected, rel=1e-6, abs=1e-9))
+    if isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(alike(found[name], expected[name]) for name in expected)
+    if isinstance(expected, list):
+        return len(found) == len(expected) and all(map(alike, found, expected))
+    return bool(found == expected)
+
+
+def pool_of(sample: str, model: str = "lstm") -> Pool:
+    network, task = network_and_task(sample, model)
+    row = LiveRow(task.coder)
+    return Pool(
+        network,
+        row.encode_many,
+        task.answers,
+        opening=row.opening(),
+        pooled=task.pooled,
+        remembers=row.remembers,
+        identity="one",
+        most_steps=4,
+    )
 
 
 # One step of each, as a user pushes it.

@@ -78,7 +78,7 @@ PROTOCOLS: dict[str, set[str]] = {
         *("item_logits", "item_outputs", "sampled_softmax", "tied"),
     },
     "metric": {"judged", "metric", "scoring"},
-    "model": {"build", "combined", "model"},
+    "model": {"build", "combined", "model", "pool"},
     "reader": {"reader"},
     "rule": {"rule"},
     "solved": {"solved_model"},

@@ -3,7 +3,8 @@
 Streaming, generation, beam search, truncated backpropagation and resuming handle a model's state only through these.
 
 A named tuple may have a property ``ragged``, which names the parts whose axis 1 is as long as the longest row needs,
-such as the keys of attention. They are padded with zeros, and further zeros do not change their meaning.
+such as the keys of attention. They are padded with zeros, and further zeros do not change their meaning. Its property
+``held`` (B,) then says how many of them each row fills.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ __all__ = [
     "from_bytes",
     "leaves",
     "map_state",
+    "meta_of",
     "planted",
     "rebuild",
     "select",
+    "split",
     "to_bytes",
     "walk",
     "where",
@@ -78,6 +81,11 @@ def where(mask: Tensor, state: State, other: State) -> State:
 def concatenate(states: Sequence[State]) -> State:
     """The rows of all ``states``, one after another."""
     return map_state(lambda *parts: torch.cat(_equally_long(parts)), *states)
+
+
+def split(state: State) -> list[State]:
+    """Each row as a state of its own: the inverse of `concatenate`, without the padding to the longest row."""
+    return [_filled(state, row) for row in zip(*_rows(state), strict=True)]
 
 
 def flatten(state: State, prefix: str = "state") -> Iterator[tuple[str, Tensor]]:
@@ -149,13 +157,30 @@ def from_bytes(data: bytes, like: State) -> tuple[State, dict[str, Any]]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    meta = meta_of(data)
     try:
         tensors = load(data)
-        size = int.from_bytes(data[:8], "little")
-        meta = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["unrolled"])
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"these {len(data)} bytes are not a snapshot of a session: {error}") from None
+    except SafetensorError as error:
+        raise _no_snapshot(data, error) from None
     return rebuild(like, tensors), meta
+
+
+def meta_of(data: bytes) -> dict[str, Any]:
+    """The ``meta`` that `to_bytes` wrote.
+
+    Raises:
+        ModelError: the bytes are not a snapshot.
+    """
+    try:
+        size = int.from_bytes(data[:8], "little")
+        meta: dict[str, Any] = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["unrolled"])
+        return dict(meta)
+    except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise _no_snapshot(data, error) from None
+
+
+def _no_snapshot(data: bytes, error: Exception) -> ModelError:
+    return ModelError(f"these {len(data)} bytes are not a snapshot of a session: {error}")
 
 
 def walk(state: State, prefix: str, ragged: bool = False) -> Iterator[tuple[str, Tensor, bool]]:
@@ -169,6 +194,28 @@ def walk(state: State, prefix: str, ragged: bool = False) -> Iterator[tuple[str,
         names, free = getattr(state, "_fields", range(len(state))), getattr(state, "ragged", ())
         for name, part in zip(names, state, strict=True):
             yield from walk(part, f"{prefix}.{name}", name in free)
+
+
+def _filled(like: State, tensors: Sequence[Tensor]) -> State:
+    """A state of the structure of ``like``, with ``tensors`` in the order of `flatten`."""
+    found = iter(tensors)
+    return map_state(lambda _: next(found), like)
+
+
+def _rows(state: State, held: Tensor | None = None) -> Iterator[list[Tensor]]:
+    """The rows of every tensor, in the order of `flatten`; copies, so that a row does not keep the others alive."""
+    if isinstance(state, Tensor):
+        if held is None:
+            yield [state[row : row + 1].clone() for row in range(len(state))]
+        else:
+            yield [state[row : row + 1, :own].clone() for row, own in enumerate(held.tolist())]
+    elif state is not None:
+        free = getattr(state, "ragged", ())
+        own = state.held if free else None
+        names = state if isinstance(state, dict) else getattr(state, "_fields", range(len(state)))
+        parts = state.values() if isinstance(state, dict) else state
+        for name, part in zip(names, parts, strict=True):
+            yield from _rows(part, own if name in free else None)
 
 
 def _equally_long(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, get_num_threads
 
+from unrolled.errors import ShapeError
 from unrolled.kernels.library import CELLS, SUFFIXES, Library, loaded
 
 __all__ = ["LINEAR", "Lines", "Part", "Stack", "fits", "packed"]
@@ -103,9 +104,9 @@ class Stack:
         with torch.inference_mode(False):  # the states may be written to after inference mode
             return Lines(torch.zeros(rows, self.width, dtype=self.dtype))
 
-    def views(self, lines: Lines) -> list[Tensor]:
-        """Views of the states in ``lines``: for each cell h (R, H), and for an LSTM then c (R, H)."""
-        return [lines.numbers[:, first : first + units] for first, units in self._parts]
+    def views(self, numbers: Tensor) -> list[Tensor]:
+        """Views of the states in ``numbers`` (R, W): for each cell h (R, H), and for an LSTM then c (R, H)."""
+        return [numbers[:, first : first + units] for first, units in self._parts]
 
     def step(self, x: Tensor, lines: Lines) -> Tensor:
         """One step of the rows of ``lines``: ``x`` (R, I) -> (R, O)."""
@@ -124,6 +125,34 @@ class Stack:
         lines = table(*[place for lines in several for place in lines.places])
         if self._steps(self._address, rows, table(*_places(x)), lines, table(*_places(y)), get_num_threads()):
             raise MemoryError(f"out of memory in a step of {rows} rows")
+        return y
+
+    def step_lines(self, x: Tensor, numbers: Tensor, places: np.ndarray, rounds: Sequence[np.ndarray]) -> Tensor:
+        """Steps of rows that lie anywhere in ``numbers`` (R, W), in rounds: ``x`` (S, I) -> (S, O).
+
+        Args:
+            x: the inputs of each step.
+            numbers: the states of all rows.
+            places: (S,) int64, the row of each step.
+            rounds: the numbers of the steps that are taken together, one round after another.
+        """
+        if len(places) and not 0 <= places.min() <= places.max() < len(numbers):
+            raise ShapeError(f"places are {places.min()} … {places.max()}, expected 0 … {len(numbers) - 1}")
+        x, line = x.contiguous(), numbers.data_ptr()
+        y = torch.empty(len(x), self.outputs, dtype=self.dtype)
+        size, threads = self.dtype.itemsize, get_num_threads()
+        at = np.arange(len(x), dtype=np.int64)
+        read, write = x.data_ptr() + at * (self.inputs * size), y.data_ptr() + at * (self.outputs * size)
+        lines = line + places * (self.width * size)
+        for taken in rounds:
+            if len(taken) == 1:
+                one = int(taken[0])
+                failed = self.row(int(read[one]), int(lines[one]), int(write[one]), threads)
+            else:
+                kept = [read, lines, write] if len(taken) == len(x) else [part[taken] for part in (read, lines, write)]
+                failed = self._steps(self._address, len(taken), *(part.ctypes.data for part in kept), threads)
+            if failed:
+                raise MemoryError(f"out of memory in a step of {len(taken)} rows")
         return y
 
 

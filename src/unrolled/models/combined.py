@@ -20,6 +20,7 @@ from unrolled.layers.lengths import real_steps
 from unrolled.models._mixing import How, Outputs, mix, mix_graph, mixed
 from unrolled.models._sketch import Sketch
 from unrolled.models.model import Column, LiveModel, Model, Named
+from unrolled.models.pool import LivePool, PairedPool
 from unrolled.program.instructions import Source, Vector
 from unrolled.program.program import Program
 from unrolled.state import State
@@ -143,6 +144,14 @@ class Combined(Model):
         values: dict[str, Source] = {"ours": ours, "theirs": theirs, "share": float(self.share)}
         program.each({"y": equations[self.how]}, values, {"y": y}, y.size)
         return y
+
+    def pool(self) -> LivePool:
+        """Live rows of both."""
+
+        def mixed(first: Tensor, second: Tensor) -> Tensor:
+            return mix(first, second, self.share, self.how)
+
+        return PairedPool(self.network.pool(), self.other.pool(), CombinedState, mixed)
 
     def embeddings(self) -> dict[Column, Named]:
         """Those of the network."""

@@ -30,6 +30,7 @@ from unrolled.models._decoder import build_decoder
 from unrolled.models._sides import Sides, apart, read_embeddings
 from unrolled.models._sketch import Sketch, stack_of
 from unrolled.models.model import Column, LiveModel, Model, Named
+from unrolled.models.pool import LivePool
 from unrolled.state import State
 
 __all__ = ["EncoderDecoder", "SearchStart", "WriterState", "Written", "parts_of"]
@@ -206,6 +207,10 @@ class EncoderDecoder(Model):
         """``None``: no state is carried from batch to batch."""
 
     def session(self, rows: int = 1) -> LiveModel:
+        """Always raise a `UsageError`: an encoder–decoder cannot stream."""
+        raise UsageError(self.cannot_stream)
+
+    def pool(self) -> LivePool:
         """Always raise a `UsageError`: an encoder–decoder cannot stream."""
         raise UsageError(self.cannot_stream)
 

@@ -19,6 +19,7 @@ from unrolled.layers.graph import Value
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.layer import Layer
 from unrolled.models._sketch import Sketch
+from unrolled.models.pool import LivePool
 from unrolled.program.instructions import Vector
 from unrolled.program.program import Program
 from unrolled.state import State
@@ -115,6 +116,14 @@ class Model(nn.Module, ABC):
             UsageError: the model cannot be exported.
         """
         raise UsageError(f"the model {self.title!r} cannot be exported as a graph")
+
+    @abstractmethod
+    def pool(self) -> LivePool:
+        """Live rows of the model, stepped together; there is one slot, whose state is the first one.
+
+        Raises:
+            UsageError: it cannot stream.
+        """
 
     @abstractmethod
     def embeddings(self) -> dict[Column, Named]:

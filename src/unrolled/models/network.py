@@ -22,12 +22,14 @@ from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.item_logits import LazyLogits
 from unrolled.layers.layer import Layer
 from unrolled.layers.pooling import Pooling
+from unrolled.layers.recurrence.live_steps import PackedSteps
 from unrolled.layers.sampled_softmax import CandidateSampler
 from unrolled.layers.tied import TiedHead
 from unrolled.models._session import NetworkState, PackedSession, PlainSession, packed_steps
 from unrolled.models._sides import Sides, apart, read_embeddings
 from unrolled.models._sketch import Sketch, stack_of
 from unrolled.models.model import Column, LiveModel, Model, Named
+from unrolled.models.pool import LivePool, PackedPool, pool_of_steps
 from unrolled.program.instructions import Vector
 from unrolled.program.program import Program
 from unrolled.state import State
@@ -274,12 +276,21 @@ class Network(Model):
         """A live session: ``push`` takes one step of each row, and the session keeps the state."""
         if self.cannot_stream is not None:
             raise UsageError(self.cannot_stream)
-        state, steps = self.initial_state(rows), None
-        last = self.pooling is None or self.pooling.kind == "last"
-        # The packed steps neither pool nor apply dropout, and read no side sequences.
-        if last and self.sides is None and not self.training:
-            steps = packed_steps(self, self.layer, state.layer, rows, (self.head_weight, self.head.bias))
+        steps = self._packed(state := self.initial_state(rows), rows)
         return PlainSession(self.step, state) if steps is None else PackedSession(self.columns, steps, state.pool)
+
+    def pool(self) -> LivePool:
+        """Live rows of the model, stepped together."""
+        if self.cannot_stream is not None:
+            raise UsageError(self.cannot_stream)
+        steps = self._packed(state := self.initial_state(1), 1)
+        return pool_of_steps(self.step, state) if steps is None else PackedPool(self.columns, steps, bool(self.pooling))
+
+    def _packed(self, state: NetworkState, rows: int) -> PackedSteps | None:
+        # The packed steps neither pool nor apply dropout, and read no side sequences.
+        if (self.pooling is not None and self.pooling.kind != "last") or self.sides is not None or self.training:
+            return None
+        return packed_steps(self, self.layer, state.layer, rows, (self.head_weight, self.head.bias))
 
     def write_step(self, program: Program) -> Vector:
         """Write a step of the columns, the layer, the pooling and the head."""

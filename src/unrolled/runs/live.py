@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from unrolled.data.examples.live_row import LiveRow
+from unrolled.data.examples.live_row import LiveRow, LiveSteps
 from unrolled.data.tables.succession import Succession
 from unrolled.errors import UsageError, named
 from unrolled.models._copies import Copies
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.streaming.pool import Pool
-from unrolled.streaming.session import Memory, Session
+from unrolled.streaming.session import Session
+from unrolled.streaming.snapshots import Memory
 from unrolled.tasks.task import Task
 
 __all__ = ["live_session", "many_sessions"]
@@ -66,7 +68,28 @@ def many_sessions(task: Task, copies: Copies, device: str, config: RunConfig) ->
     Raises:
         UsageError: as for `live_session`.
     """
-    return Pool(lambda snapshot: live_session(task, copies, device, snapshot, config))
+    network, coder, data = copies.on(device), task.coder, config.data
+    _check_streams(task, network)
+    row = LiveRow(coder, sets=data.sets)
+    times = Succession(data.order, config.step, config.workdays, data.gap, data.date_order, quiet=True)
+
+    def encode(values: Sequence[Any], befores: Sequence[Memory]) -> LiveSteps:
+        steps = row.encode_many(values, befores)
+        if data.order is not None:
+            for item in {*steps.item.tolist(), *steps.apart}:
+                value = values[item] if isinstance(values[item], dict) else {}
+                steps.after.setdefault(item, {})[_TIME] = times.look(value, befores[item].get(_TIME, []))
+        return steps
+
+    return Pool(
+        network,
+        encode,
+        task.answers,
+        opening=row.opening(),
+        pooled=task.pooled,
+        remembers=row.remembers or data.order is not None,
+        identity=copies.identity(),
+    )
 
 
 def _check_streams(task: Task, network: Model) -> None:

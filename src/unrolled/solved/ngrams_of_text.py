@@ -50,6 +50,11 @@ class Bag(NamedTuple):
         """Both: zeros behind a row change nothing."""
         return self._fields
 
+    @property
+    def held(self) -> Tensor:
+        """(B,) int64: how many features each row has."""
+        return (self.ids > 0).sum(1)
+
 
 class BagState(NamedTuple):
     """The state: the last tokens of each column of the main sequence, and the features of each row.

@@ -26,6 +26,7 @@ from unrolled.models._mixing import Outputs
 from unrolled.models._session import PlainSession
 from unrolled.models._sketch import Sketch, Stack
 from unrolled.models.model import Column, LiveModel, Model, Named
+from unrolled.models.pool import LivePool, pool_of_steps
 from unrolled.program.instructions import Vector
 from unrolled.program.program import Program
 from unrolled.registry import Registry
@@ -136,6 +137,10 @@ class SolvedModel(Model):
             f"the {self.name} in this model cannot be exported to C: train with {start}, {blend} and {only}, so that "
             "the network answers by itself"
         )
+
+    def pool(self) -> LivePool:
+        """Live rows of the model, stepped together."""
+        return pool_of_steps(self.step, self.initial_state(1))
 
     def embeddings(self) -> dict[Column, Named]:
         """None: it reads symbols as they are."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,14 +9,14 @@ import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.errors import ModelError, UsageError
 from unrolled.models.model import Model
-from unrolled.state import flatten, from_bytes, map_state, to_bytes
+from unrolled.state import map_state
+from unrolled.streaming.snapshots import Kept, Memory, read, written
 
-__all__ = ["Memory", "Session"]
+__all__ = ["Session"]
 
 Inputs = dict[str, Tensor]  # column name -> one step of one row: (1,) int64 or (1, W) float32
-Memory = dict[str, list[float]]  # column name -> what its encoding remembers of earlier steps
 
 
 class Session:
@@ -86,22 +85,17 @@ class Session:
         for inputs in opening:
             self._step(inputs)
 
-    def push(self, value: Any, *, most_steps: int | None = None) -> dict[str, Any]:
+    def push(self, value: Any) -> dict[str, Any]:
         """Push one row and return the answer.
 
         Args:
             value: a row as {column: value}; with a single input column, only its value. A text of several tokens is
                 several steps, with one answer after the last.
-            most_steps: the most steps that a value may have; ``None``: any number.
 
         Raises:
-            DataError: the value does not fit its column, or has too many steps; the session is unchanged.
+            DataError: the value does not fit its column; the session is unchanged.
         """
         steps, after = self._encode(value, self._before)
-        if most_steps is not None and len(steps) > most_steps:
-            raise DataError(
-                f"the value has {len(steps)} steps, at most {most_steps} are taken at once: send it in parts"
-            )
         before = self._live.state if len(steps) > 1 else None
         try:
             for inputs in steps:
@@ -124,19 +118,13 @@ class Session:
             inputs = {name: value.to(self._device) for name, value in inputs.items()}
         return self._live.push(inputs)
 
-    @property
-    def state_bytes(self) -> int:
-        """How many bytes the state takes now."""
-        return sum(part.nbytes for _, part in flatten(self._live.state))
-
     def noticed(self) -> str:
         """How many rows had a time that is not the one after the row before; empty if none."""
         return self._noticed()
 
     def snapshot(self) -> bytes:
         """Save the state of the session as a safetensors file, for `restore` in this or another process."""
-        meta = {"model": self._identity, "before": json.dumps(self._before), "steps": self.steps}
-        return to_bytes(self._live.state, meta)
+        return written(Kept(self._live.state, [self._before], [self.steps]), self._identity)
 
     def restore(self, snapshot: bytes) -> None:
         """Continue from ``snapshot``.
@@ -144,14 +132,12 @@ class Session:
         Raises:
             ModelError: it is not a snapshot, or it belongs to another model.
         """
-        state, meta = from_bytes(snapshot, self._live.state)
-        if meta.get("model") != self._identity:
-            raise ModelError("this snapshot belongs to a model with other weights")
-        try:
-            kept = json.loads(meta.get("before", "{}")).items()
-            before = {str(name): [float(number) for number in numbers] for name, numbers in kept}
-            steps = int(meta.get("steps", 0))  # snapshots of earlier versions have no number
-        except (ValueError, TypeError, AttributeError):
-            raise ModelError("this snapshot is damaged: its memory of earlier steps cannot be read") from None
+        state, (before,), (steps,) = self._read(snapshot)
         self._live.state = map_state(lambda part: part.to(self._device), state)
         self._before, self.steps = before, steps
+
+    def _read(self, snapshot: bytes) -> Kept:
+        kept = read(snapshot, self._live.state, self._identity, ragged=False)
+        if len(kept.steps) != 1:
+            raise ModelError(f"these bytes hold {len(kept.steps)} sessions: open them with load of a pool")
+        return kept

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +23,11 @@ __all__ = [
     "open_cells",
     "parse_float",
     "plain",
+    "plain_numbers",
     "smallest_dtype",
 ]
+
+_LARGE = 1 << 1000  # whole numbers below it are floats
 
 Fail = Callable[[int, str, str | None], DataError]
 """Makes the error about a value, from its index, a message and a hint; the error names the value's place."""
@@ -159,6 +163,21 @@ def parse_float(value: object, where: Where) -> float | None:
                 message, file=where.file, column=where.column, hint="write it without a thousands separator"
             )
     raise DataError(f"{str(value)[:40]!r} is not a number", file=where.file, column=where.column)
+
+
+def plain_numbers(values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) float64 of the values that are Python numbers, NaN for the others; (N,) bool: which are numbers."""
+    if {*map(type, values)} <= {float, int}:
+        try:
+            return np.array(values, np.float64), np.ones(len(values), bool)
+        except OverflowError:
+            pass
+    found = [
+        float(value) if type(value) is float or (type(value) is int and abs(value) < _LARGE) else None
+        for value in values
+    ]
+    known = np.array([number is not None for number in found], bool)
+    return np.array([np.nan if number is None else number for number in found], np.float64), known
 
 
 def smallest_dtype(size: int) -> np.dtype[np.unsignedinteger]:

@@ -139,6 +139,23 @@ class Scaling:
             out[:, flags:] = np.log1p(unseen)
         return out
 
+    @property
+    def remembers(self) -> bool:
+        """Whether a step says how long a value has been missing."""
+        return self.timed and bool(self.flagged)
+
+    def apply_together(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Steps of different rows, (N, C) without missing values, as (N, W) float32, and (N,) bool: where they fit.
+
+        NaN, what is infinite, and what `apply` would refuse do not.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = (values - self.mean) / self.std
+            fits = (np.abs(scaled) <= _LARGEST).all(1)  # which NaN is not
+            out = np.zeros((len(values), self.width), np.float32)
+            out[:, : len(self.mean)] = scaled
+        return out, fits
+
     def restore(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The inverse of `apply`: (N, C) float64 in the original units, and (N, C) bool, True where a value is missing.
 

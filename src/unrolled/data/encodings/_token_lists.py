@@ -200,6 +200,17 @@ class TokenLists:
             raise DataError(message, file=where.file, column=where.column)
         return self._ids([value]), []
 
+    @property
+    def remembers(self) -> bool:
+        """No: an item does not depend on the one before."""
+        return False
+
+    def encode_together(self, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """(N,), the ids of N items, and (N,) bool: which of them are ASCII texts."""
+        fits = np.array([type(value) is str and value.isascii() for value in values], bool)
+        texts = [value if fit else None for value, fit in zip(values, fits.tolist(), strict=True)]
+        return self.level.encode(pa.array(texts, pa.large_string()))[0], fits
+
     def decode(self, values: np.ndarray) -> list[str]:
         """The list, without ``<begin>`` and ``<end>``; unknown items appear as ``<unknown>``."""
         ids = np.asarray(values)

@@ -43,6 +43,9 @@ class _Stored(Stored):
     impute: bool
 
 
+_PLAIN = {str, bool, int, float}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Category:
     """A column of labels.
@@ -178,6 +181,18 @@ class Category:
         if id_ < 0:
             raise self._refuse(label, live(where), 0)
         return np.array([id_], smallest_dtype(self.spec.size)), []
+
+    @property
+    def remembers(self) -> bool:
+        """No: a label does not depend on the one before."""
+        return False
+
+    def encode_together(self, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """(N,), the ids of N labels, and (N,) bool: which of them were seen in training."""
+        find = self.ids.get
+        found = [find(value) if type(value) in _PLAIN else None for value in values]
+        known = np.array([id_ is not None for id_ in found], bool)
+        return np.array([id_ or 0 for id_ in found], smallest_dtype(self.spec.size)), known
 
     def to_config(self) -> dict[str, Any]:
         """The labels, as JSON."""

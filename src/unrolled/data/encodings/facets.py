@@ -32,6 +32,7 @@ __all__ = [
     "Scaled",
     "Spells",
     "Text",
+    "Together",
     "Words",
 ]
 
@@ -180,6 +181,24 @@ class Spells(Protocol):
 
     def spell_live(self, value: Any) -> np.ndarray:
         """(n, L) unsigned integers: the letters of each word that ``encode_live`` finds in the same value."""
+
+
+@runtime_checkable
+class Together(Protocol):
+    """The facet of an encoding that can encode the values of many live rows in one go."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the step of a value may depend on the value before; then only `encode_live` can encode it."""
+
+    def encode_together(self, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """The step of each of N values, where that is quickly found, and (N,) bool: for which of them it was.
+
+        Of the others nothing is said, nor raised: they are left to `encode_live`, and their steps here mean nothing.
+
+        Shape:
+            (N,) ids or (N, W) float32, the same as `encode_live` returns.
+        """
 
 
 @runtime_checkable

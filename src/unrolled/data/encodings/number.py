@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain
+from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain, plain_numbers
 from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
@@ -134,6 +134,17 @@ class Number:
         values = np.array([[np.nan if number is None else number]])
         missing = examine(values, np.array([[number is None]]), self.scaling.impute, live(where))
         return self.scaling.apply_next(values, missing, live(where), before)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a step says how long the value has been missing."""
+        return self.scaling.remembers
+
+    def encode_together(self, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """(N, W) float32 of N numbers, and (N,) bool: which of them are Python numbers that fit."""
+        numbers, known = plain_numbers(values)
+        scaled, fits = self.scaling.apply_together(numbers[:, None])
+        return scaled, known & fits
 
     def to_config(self) -> dict[str, Any]:
         """The learned values, as JSON."""

@@ -13,6 +13,7 @@ import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.batch import Continuous
-from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain
+from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain, plain_numbers
 from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
@@ -157,6 +158,22 @@ class Series:
         values = np.array([[np.nan if number is None else number for number in numbers]])
         missing = examine(values, np.array([[number is None for number in numbers]]), self.scaling.impute, live(where))
         return self.scaling.apply_next(values, missing, live(where), before)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a step says how long each value has been missing."""
+        return self.scaling.remembers
+
+    def encode_together(self, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """(N, W) float32 of N lists of a number for each channel, and (N,) bool: which of them are that and fit."""
+        count = len(self.channels)
+        fits = np.array([type(value) is list and len(value) == count for value in values], bool)
+        if not fits.all():
+            blank = [None] * count
+            values = [value if fit else blank for value, fit in zip(values, fits.tolist(), strict=True)]
+        numbers, known = plain_numbers([*chain.from_iterable(values)])
+        scaled, near = self.scaling.apply_together(numbers.reshape(-1, count))
+        return scaled, fits & known.reshape(-1, count).all(1) & near
 
     def _step(self, value: Any, where: Where) -> list[Any]:
         """One value for each channel.

@@ -241,6 +241,21 @@ class Tokens:
             raise DataError(message, file=where.file, column=where.column)
         return self._ids(value), []
 
+    @property
+    def remembers(self) -> bool:
+        """No: a text does not depend on the one before."""
+        return False
+
+    def encode_together(self, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """(N,), the ids of N texts, and (N,) bool: which of them are one ASCII token."""
+        fits = np.array([type(value) is str and value.isascii() for value in values], bool)
+        if not fits.all():
+            values = [value if fit else "" for value, fit in zip(values, fits.tolist(), strict=True)]
+        ids, counts = self.level.encode(pa.array(values, pa.large_string()))
+        one, found = counts == 1, np.zeros(len(values), smallest_dtype(self.level.size))
+        found[one] = ids[np.repeat(one, counts)]
+        return found, one & fits
+
     def decode(self, values: np.ndarray) -> str:
         """The text, without ``<begin>`` and ``<end>``; unknown tokens appear as ``<unknown>`` or U+FFFD."""
         ids = np.asarray(values)

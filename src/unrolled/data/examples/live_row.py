@@ -1,9 +1,12 @@
-"""Encode a live row step by step, as a user pushes it, exactly as the rows of a file are encoded."""
+"""Encode live rows step by step, as users push them, exactly as the rows of a file are encoded.
+
+Axes: N values, S steps.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 from zlib import crc32
@@ -12,15 +15,44 @@ import numpy as np
 
 from unrolled.batch import Continuous, Spelled, lengths_of, letters_of
 from unrolled.data.encodings.encoding import Where
-from unrolled.data.encodings.facets import Text
+from unrolled.data.encodings.facets import Text, Together
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.spelled import spells
 from unrolled.data.forms.form import repeats_of
 from unrolled.data.tables.in_memory import to_table
 from unrolled.data.tables.sets import parts_of
-from unrolled.errors import DataError, lacking
+from unrolled.errors import DataError, UnrolledError, lacking
 
-__all__ = ["LiveRow"]
+__all__ = ["LiveRow", "LiveSteps"]
+
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSteps:
+    """The steps of N values, each of another row.
+
+    Attributes:
+        inputs: column name -> (S,) int64 or (S, W) float32, the steps of all values end to end; letters are (S, L).
+        item: (S,) int64, ascending: the value that each step belongs to.
+        after: the memory for the next value, of each value that has any.
+        refused: why a value has no steps.
+        apart: the steps of values that bring side sequences, as `LiveRow.encode` returns them; not among ``inputs``.
+    """
+
+    inputs: dict[str, np.ndarray]
+    item: np.ndarray
+    after: dict[int, dict[str, list[float]]]
+    refused: dict[int, UnrolledError]
+    apart: dict[int, list[dict[str, np.ndarray]]]
+
+    def only(self, kept: np.ndarray) -> LiveSteps:
+        """Without the steps of the values that are not ``kept`` (N,)."""
+        of = kept[self.item]
+        apart = {item: steps for item, steps in self.apart.items() if kept[item]}
+        return replace(
+            self, inputs={name: value[of] for name, value in self.inputs.items()}, item=self.item[of], apart=apart
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +108,10 @@ class LiveRow:
                 cell: Any = [self._cell(row, channel) for channel in coder.joined]
             else:
                 cell = self._cell(row, name)
-            values, kept = encoding.encode_live(cell, before.get(name, ()), Where(self.file, name))
+            try:
+                values, kept = encoding.encode_live(cell, before.get(name, ()), Where(self.file, name))
+            except (UnicodeError, OverflowError):  # such as half a surrogate pair
+                raise DataError(f"{str(cell)[:40]!r} cannot be read", file=self.file, column=name) from None
             if not len(values):
                 raise DataError("is empty, so it has no steps", file=self.file, column=name)
             timed = [spec for spec in coder.specs.values() if spec.time and not isinstance(spec, Spelled)]
@@ -93,6 +128,86 @@ class LiveRow:
         whole = [dict(zip(steps, step, strict=True)) for step in every]
         whole[0] |= beside
         return whole, after
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the steps of a value may depend on the value before."""
+        every = self.coder.inputs.values()
+        return bool(self.coder.sides) or not all(isinstance(one, Together) and not one.remembers for one in every)
+
+    def encode_many(self, values: Sequence[Any], befores: Sequence[Mapping[str, Sequence[float]]]) -> LiveSteps:
+        """`encode` of N values of different rows: those of one plain step together, the others one by one.
+
+        A value that `encode` would refuse has no steps and harms no other.
+        """
+        inputs, plain = self._together(values)
+        others: dict[int, list[dict[str, np.ndarray]]] = {}
+        after: dict[int, dict[str, list[float]]] = {}
+        refused: dict[int, UnrolledError] = {}
+        for item in np.flatnonzero(~plain).tolist():
+            try:
+                others[item], memory = self.encode(values[item], befores[item])
+                if memory:
+                    after[item] = memory
+            except UnrolledError as error:
+                refused[item] = error
+        brought = {lengths_of(side.axis) for side in self.coder.sides.values()}
+        apart = {item: steps for item, steps in others.items() if brought & steps[0].keys()}
+        rest = [(item, step) for item, steps in others.items() if item not in apart for step in steps]
+        quick = np.flatnonzero(plain)
+        if not rest:
+            kept = inputs if len(quick) == len(values) else {name: value[quick] for name, value in inputs.items()}
+            return LiveSteps(kept, quick, after, refused, apart)
+        every = np.concatenate([quick, [one for one, _ in rest]])
+        order = np.argsort(every, kind="stable")
+        joined = {}
+        for name in rest[0][1]:
+            later = np.stack([step[name] for _, step in rest])
+            joined[name] = (np.concatenate([inputs[name][quick], later]) if len(quick) else later)[order]
+        return LiveSteps(joined, every[order], after, refused, apart)
+
+    def _together(self, values: Sequence[Any]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """One step of each value for which that is quickly found, and (N,) bool: for which it was."""
+        coder, count = self.coder, len(values)
+        fast = {name: one for name, one in coder.inputs.items() if isinstance(one, Together) and not one.remembers}
+        spelled = any(spells(one) is not None for one in coder.inputs.values())
+        if len(fast) < len(coder.inputs) or coder.sides or spelled or repeats_of(coder.form) > 1:
+            return {}, np.zeros(count, bool)
+        plain, inputs = np.ones(count, bool), {}
+        for name, encoding in fast.items():
+            cells = self._cells(values, name)
+            found, known = encoding.encode_together(cells)
+            inputs[name] = found if isinstance(encoding.spec, Continuous) else found.astype(np.int64)
+            plain &= known
+        return inputs, plain
+
+    def _cells(self, values: Sequence[Any], name: str) -> list[Any]:
+        """The cell of each value; of those that have another form, something that no encoding takes."""
+        coder = self.coder
+        if name != coder.target or not coder.joined:
+            return self._column(values, name)
+        parts = zip(*(self._column(values, channel) for channel in coder.joined), strict=True)
+        return [
+            value[name] if isinstance(value, dict) and name in value else list(cells)
+            for value, cells in zip(values, parts, strict=True)
+        ]
+
+    def _column(self, values: Sequence[Any], name: str) -> list[Any]:
+        names = list(self.coder.joined or self.coder.inputs)
+        if {*map(type, values)} == {dict}:
+            return [value.get(name, _ABSENT) for value in values]
+        if name not in names:
+            return [value.get(name, _ABSENT) if isinstance(value, dict) else _ABSENT for value in values]
+        place, count = names.index(name), len(names)
+
+        def cell(value: Any) -> Any:
+            if isinstance(value, dict):
+                return value.get(name, _ABSENT)
+            if count == 1:
+                return value
+            return value[place] if isinstance(value, list | tuple) and len(value) == count else _ABSENT
+
+        return list(map(cell, values))
 
     def _beside(
         self, row: dict[str, Any], name: str, before: Sequence[float]

@@ -39,6 +39,7 @@ class Succession:
         workdays: whether steps skip Saturdays and Sundays.
         gap: the distance at which the training data starts a new sequence, such as ``30m``.
         order: how to read ``01/02/2024``.
+        quiet: the rows are those of many streams, and nothing is said of them.
 
     Example:
         >>> days = Succession("date", 86_400)
@@ -56,8 +57,10 @@ class Succession:
         workdays: bool = False,
         gap: str | None = None,
         order: DateOrder | None = None,
+        *,
+        quiet: bool = False,
     ) -> None:
-        self.column, self._step, self._workdays, self._order = column, step, workdays, order
+        self.column, self._step, self._workdays, self._order, self._quiet = column, step, workdays, order, quiet
         self._gap, self._longest = gap, None if gap is None else duration(gap)
         self._latest = "the time of the snapshot"
         self._found: Counter[str] = Counter()
@@ -105,6 +108,8 @@ class Succession:
                 self._warn("gap", row, f"{shown} is {round(steps)} steps after {self._latest}, the latest time so far")
 
     def _warn(self, kind: str, row: int, message: str) -> None:
+        if self._quiet:
+            return
         self._found[kind] += 1
         if self._found[kind] == 1:
             _log.warning(

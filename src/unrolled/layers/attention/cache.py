@@ -33,6 +33,11 @@ class KVCache(NamedTuple):
         """The fields whose second axis is as long as the longest row."""
         return "keys", "values"
 
+    @property
+    def held(self) -> Tensor:
+        """(B,) int64: how many keys and values each row has."""
+        return self.steps.clamp(max=self.keys.shape[1])
+
 
 class Memory(NamedTuple):
     """A projected memory for attention: ``keys`` (B, S, …), ``values`` (B, S, …), ``lengths`` (B,) int64."""
@@ -45,6 +50,11 @@ class Memory(NamedTuple):
     def ragged(self) -> tuple[str, ...]:
         """The fields whose second axis is as long as the longest row."""
         return "keys", "values"
+
+    @property
+    def held(self) -> Tensor:
+        """(B,) int64: how many keys and values each row has."""
+        return self.lengths
 
 
 class Past:

@@ -82,12 +82,12 @@ class PackedSteps:
     @property
     def state(self) -> State:
         """A copy of the state, which later steps do not change."""
-        views = iter(self.stack.views(self.lines))
+        views = iter(self.stack.views(self.lines.numbers))
         return map_state(lambda _: next(views).clone(), self._like)
 
     @state.setter
     def state(self, state: State) -> None:
-        views = iter(self.stack.views(self.lines))
+        views = iter(self.stack.views(self.lines.numbers))
         map_state(lambda part: next(views).copy_(part), state)
 
     def step(self, x: Tensor) -> Tensor:

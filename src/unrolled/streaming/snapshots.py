@@ -1,0 +1,68 @@
+"""Live sessions as bytes: their states, what their encodings remember, and how many values they took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from unrolled.errors import ModelError
+from unrolled.state import State, flatten, from_bytes, meta_of, to_bytes
+
+__all__ = ["Kept", "Memory", "read", "written"]
+
+Memory = dict[str, list[float]]  # column name -> what its encoding remembers of earlier steps
+
+
+class Kept(NamedTuple):
+    """What is kept of N sessions.
+
+    Attributes:
+        state: their states as a batch of N rows; a list of N states where these differ in size.
+        before: what their encodings remember.
+        steps: how many values they took.
+    """
+
+    state: State
+    before: Sequence[Memory]
+    steps: Sequence[int]
+
+
+def written(kept: Kept, identity: str) -> bytes:
+    """The sessions as a safetensors file; ``identity`` is the fingerprint of the weights."""
+    meta = {"model": identity, "before": json.dumps(list(kept.before)), "steps": list(kept.steps)}
+    return to_bytes(kept.state, meta)
+
+
+def read(data: bytes, like: State, identity: str, *, ragged: bool) -> Kept:
+    """The sessions that `written` wrote.
+
+    Args:
+        data: the file.
+        like: the state of one session.
+        identity: the fingerprint of the weights.
+        ragged: states differ in size: of several sessions there is a list of them.
+
+    Raises:
+        ModelError: it is not a snapshot, is damaged, or belongs to another model.
+    """
+    steps = meta_of(data).get("steps")
+    several = len(steps) if ragged and isinstance(steps, list) and len(steps) != 1 else None
+    state, meta = from_bytes(data, like if several is None else [like] * several)
+    if meta.get("model") != identity:
+        raise ModelError("this snapshot belongs to a model with other weights")
+    # Snapshots of earlier versions hold one session, and no number of steps.
+    try:
+        found: Any = json.loads(meta.get("before", "{}"))
+        before = [_memory(one) for one in (found if isinstance(found, list) else [found])]
+        counts = [int(one) for one in (steps if isinstance(steps, list) else [steps or 0])]
+        rows = {len(before), *({len(part) for _, part in flatten(state)} if several is None else {several})}
+        if rows != {len(counts)}:
+            raise ValueError
+    except (ValueError, TypeError, AttributeError):
+        raise ModelError("this snapshot is damaged: its memory of earlier steps cannot be read") from None
+    return Kept(state, before, counts)
+
+
+def _memory(kept: Any) -> Memory:
+    return {str(name): [float(number) for number in numbers] for name, numbers in kept.items()}
