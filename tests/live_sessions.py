@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from unrolled.tasks.task import Task
 __all__ = ["PUSHES", "alike", "live", "network_and_task", "pool_of", "session"]
 
 
+@cache
 def network_and_task(sample: str, model: str = "lstm") -> tuple[Network, Task]:
+    """The same weights each time, which tests only read."""
     task = SAMPLES[sample].ask()
     torch.manual_seed(2)
     return network_for(task, model).eval(), task

@@ -78,7 +78,7 @@ PROTOCOLS: dict[str, set[str]] = {
         *("item_logits", "item_outputs", "sampled_softmax", "tied"),
     },
     "metric": {"judged", "metric", "scoring"},
-    "model": {"build", "combined", "model", "pool"},
+    "model": {"build", "combined", "model", "slots"},
     "reader": {"reader"},
     "rule": {"rule"},
     "solved": {"solved_model"},

@@ -18,7 +18,7 @@ from unrolled.data.encodings.encoding import Role, Where
 from unrolled.data.encodings.facets import Together
 from unrolled.data.examples.live_row import LiveRow
 from unrolled.errors import DataError
-from unrolled.models.pool import LivePool, PackedPool
+from unrolled.models.slots import LivePool, PackedPool
 from unrolled.state import flatten, split
 from unrolled.testing.subject import same
 

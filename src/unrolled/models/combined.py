@@ -20,7 +20,7 @@ from unrolled.layers.lengths import real_steps
 from unrolled.models._mixing import How, Outputs, mix, mix_graph, mixed
 from unrolled.models._sketch import Sketch
 from unrolled.models.model import Column, LiveModel, Model, Named
-from unrolled.models.pool import LivePool, PairedPool
+from unrolled.models.slots import LivePool, PairedPool
 from unrolled.program.instructions import Source, Vector
 from unrolled.program.program import Program
 from unrolled.state import State

@@ -30,7 +30,7 @@ from unrolled.models._decoder import build_decoder
 from unrolled.models._sides import Sides, apart, read_embeddings
 from unrolled.models._sketch import Sketch, stack_of
 from unrolled.models.model import Column, LiveModel, Model, Named
-from unrolled.models.pool import LivePool
+from unrolled.models.slots import LivePool
 from unrolled.state import State
 
 __all__ = ["EncoderDecoder", "SearchStart", "WriterState", "Written", "parts_of"]

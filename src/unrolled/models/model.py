@@ -19,7 +19,7 @@ from unrolled.layers.graph import Value
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.layer import Layer
 from unrolled.models._sketch import Sketch
-from unrolled.models.pool import LivePool
+from unrolled.models.slots import LivePool
 from unrolled.program.instructions import Vector
 from unrolled.program.program import Program
 from unrolled.state import State

@@ -29,7 +29,7 @@ from unrolled.models._session import NetworkState, PackedSession, PlainSession, 
 from unrolled.models._sides import Sides, apart, read_embeddings
 from unrolled.models._sketch import Sketch, stack_of
 from unrolled.models.model import Column, LiveModel, Model, Named
-from unrolled.models.pool import LivePool, PackedPool, pool_of_steps
+from unrolled.models.slots import LivePool, PackedPool, pool_of_steps
 from unrolled.program.instructions import Vector
 from unrolled.program.program import Program
 from unrolled.state import State

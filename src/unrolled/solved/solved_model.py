@@ -26,7 +26,7 @@ from unrolled.models._mixing import Outputs
 from unrolled.models._session import PlainSession
 from unrolled.models._sketch import Sketch, Stack
 from unrolled.models.model import Column, LiveModel, Model, Named
-from unrolled.models.pool import LivePool, pool_of_steps
+from unrolled.models.slots import LivePool, pool_of_steps
 from unrolled.program.instructions import Vector
 from unrolled.program.program import Program
 from unrolled.registry import Registry

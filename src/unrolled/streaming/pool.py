@@ -91,7 +91,7 @@ class Pool:
             ModelError: it is not a snapshot of one session, or it belongs to another model.
         """
         if snapshot is None:
-            return self._open(Kept(self._first, [{}], [0]))[0]
+            return self._begin(1)[0]
         kept = self._read(snapshot)
         if len(kept.steps) != 1:
             raise ModelError(f"these bytes hold {len(kept.steps)} sessions: open them with load")
@@ -106,7 +106,7 @@ class Pool:
         slot = self._slot(handle)
         del self._slots[handle]
         self._rows.write(np.array([slot]), self._first)  # nothing of it is left
-        self._before[slot] = {}
+        self._before[slot], self._steps[slot] = {}, 0
         self._free.append(slot)
 
     def push(self, items: Iterable[tuple[int, Any]]) -> list[Answer]:
@@ -118,10 +118,8 @@ class Pool:
         Args:
             items: handle and value (see `Session.push`).
         """
-        handles, values = [], []
-        for handle, value in items:
-            handles.append(handle)
-            values.append(value)
+        asked = list(items)
+        handles, values = [handle for handle, _ in asked], [value for _, value in asked]
         found = list(map(self._slots.get, handles))
         answers: list[Any] = [None] * len(found)
         open_ones: Sequence[int] = range(len(found))
@@ -131,8 +129,9 @@ class Pool:
             ]
             open_ones = [number for number, slot in enumerate(found) if slot is not None]
         for wave in self._waves(open_ones, found):
-            taken = np.array([found[number] for number in wave], np.int64)
-            self._push(taken, [values[number] for number in wave], wave, answers)
+            whole = len(wave) == len(found)
+            taken = np.array(found if whole else [found[number] for number in wave], np.int64)
+            self._push(taken, values if whole else [values[number] for number in wave], wave, answers)
         return answers
 
     def snapshot(self, handle: int) -> bytes:
@@ -175,25 +174,32 @@ class Pool:
     def _read(self, saved: bytes) -> Kept:
         return read(saved, self._first, self._identity, ragged=self._rows.ragged)
 
-    def _open(self, kept: Kept) -> list[int]:
-        count = len(kept.steps)
+    def _begin(self, count: int) -> list[int]:
+        """New sessions in free slots, which hold the first state."""
         if count > len(self._free):
             there = len(self._steps)
             size = max(_FIRST, 2 * there, there + count)
             self._rows.grow(size)
+            self._rows.write(np.arange(there, size), self._first)
             self._steps = np.concatenate([self._steps, np.zeros(size - there, np.int64)])
             self._before += [{}] * (size - there)
             self._free += range(there, size)
-        slots = np.array([self._free.pop() for _ in range(count)], np.int64)
+        handles = range(self._opened + 1, self._opened + count + 1)
+        self._opened += count
+        for handle in handles:
+            self._slots[handle] = self._free.pop()
+        return list(handles)
+
+    def _open(self, kept: Kept) -> list[int]:
+        handles = self._begin(count := len(kept.steps))
+        slots = np.array([self._slots[handle] for handle in handles], np.int64)
         states = kept.state if self._rows.ragged and count != 1 else [kept.state]
         for part, state in zip(np.split(slots, len(states)) if count else (), states, strict=False):
             self._rows.write(part, map_state(lambda one: one.to(self._device), state))
         self._steps[slots] = kept.steps
-        handles = range(self._opened + 1, self._opened + count + 1)
-        self._opened += count
-        for handle, slot, before in zip(handles, slots.tolist(), kept.before, strict=True):
-            self._slots[handle], self._before[slot] = slot, before
-        return list(handles)
+        for slot, before in zip(slots.tolist(), kept.before, strict=True):
+            self._before[slot] = before
+        return handles
 
     def _waves(self, numbers: Sequence[int], slots: Sequence[int | None]) -> list[Sequence[int]]:
         """The items that can be encoded together: a value may need what its session remembers of the one before."""
@@ -210,7 +216,8 @@ class Pool:
 
     def _push(self, slots: np.ndarray, values: list[Any], numbers: Sequence[int], answers: list[Any]) -> None:
         """Push values whose encodings do not depend on each other; their answers go to their ``numbers``."""
-        steps = self._encode(values, [self._before[slot] for slot in slots])
+        remembered = [self._before[slot] for slot in slots.tolist()] if self._remembers else [{}] * len(values)
+        steps = self._encode(values, remembered)
         counts = np.bincount(steps.item, minlength=len(values))
         counts[list(steps.apart)] = list(map(len, steps.apart.values()))
         for item, error in steps.refused.items():

@@ -167,6 +167,8 @@ class Series:
     def encode_together(self, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         """(N, W) float32 of N lists of a number for each channel, and (N,) bool: which of them are that and fit."""
         count = len(self.channels)
+        if count == 1:  # it needs no list
+            values = [value if type(value) is list else [value] for value in values]
         fits = np.array([type(value) is list and len(value) == count for value in values], bool)
         if not fits.all():
             blank = [None] * count

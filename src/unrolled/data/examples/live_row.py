@@ -102,6 +102,7 @@ class LiveRow:
             found, after[name] = self._beside(row, name, before.get(name, ()))
             beside |= found
         main = {name: encoding for name, encoding in coder.inputs.items() if name not in coder.sides}
+        timed = sum(spec.time and not isinstance(spec, Spelled) for spec in coder.specs.values())
         steps: dict[str, np.ndarray] = {}
         for name, encoding in main.items():
             if name == coder.target and coder.joined and name not in row:
@@ -114,8 +115,7 @@ class LiveRow:
                 raise DataError(f"{str(cell)[:40]!r} cannot be read", file=self.file, column=name) from None
             if not len(values):
                 raise DataError("is empty, so it has no steps", file=self.file, column=name)
-            timed = [spec for spec in coder.specs.values() if spec.time and not isinstance(spec, Spelled)]
-            if len(values) > 1 and len(timed) > 1:
+            if len(values) > 1 and timed > 1:
                 message = f"{str(cell)[:40]!r} has {len(values)} steps, but the other columns have one"
                 raise DataError(message, file=self.file, column=name)
             steps[name] = values if isinstance(encoding.spec, Continuous) else values.astype(np.int64)
