@@ -11,7 +11,7 @@ from serving.cutting import cutting
 from serving.loopback import Loopback, serving
 
 from unrolled.client import AsyncClient, Client, ServerRefused
-from unrolled.errors import DataError, UnrolledError
+from unrolled.errors import DataError, UnrolledError, UsageError
 from unrolled.runs.trained import Trained
 
 
@@ -117,3 +117,24 @@ def test_the_token_is_needed(load: Trained) -> None:
                 client(guarded, token=wrong).session().push(value(0))
             with pytest.raises(ServerRefused, match="the token is missing or wrong"):
                 client(guarded, token=wrong).describe()
+
+
+def test_predictions_and_texts_are_those_of_the_model(
+    both: Loopback, moods: Trained, writing: Loopback, writer: Trained
+) -> None:
+    rows = [{"text": "good food"}, {"text": "bad"}]
+    assert client(both).predict(rows, model="moods") == moods.predict(rows).to_pylist()
+    with pytest.raises(DataError, match="the model reads the column 'text', which your data lacks"):
+        client(both).predict([{"txt": "good"}], model="moods")
+    asked: dict[str, Any] = {"length": 12, "temperature": 0.7, "seed": 3}
+    expected = list(writer.generate("the ", **asked))
+    assert list(client(writing).generate("the ", **asked)) == expected
+
+    async def written() -> list[str]:
+        return [piece async for piece in AsyncClient(f"http://127.0.0.1:{writing.port}").generate("the ", **asked)]
+
+    assert asyncio.run(written()) == expected
+    with pytest.raises(UsageError, match="temperature"):
+        next(client(writing).generate("the ", temperature=-1.0))
+    with pytest.raises(ServerRefused, match="nobody"):
+        client(both).describe("nobody")

@@ -68,11 +68,16 @@ class Client:
 
         Args:
             prompt: how it begins.
-            options: as of `Trained.generate`, such as ``temperature`` and ``seed``; and ``model``.
+            options: as of `Trained.generate`: ``length``, ``temperature``, ``top_k``, ``top_p``, ``seed``, ``stop``;
+                and ``model``.
+
+        Raises:
+            UsageError: the model cannot generate.
+            DataError: it cannot read the prompt.
         """
         for event in self._requests.events("/v1/generate", {"prompt": prompt, **options}):
-            if "piece" in event:
-                yield event["piece"]
+            if "text" in event:
+                yield event["text"]
 
     def describe(self, model: str | None = None) -> dict[str, Any]:
         """What a model reads and answers."""
