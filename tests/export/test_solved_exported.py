@@ -33,6 +33,10 @@ ROWS = {
     [
         {"only": "linear_window"},
         {"only": "last_value"},
+        {"only": "arima"},
+        {"only": "ets", "season": 6},
+        {"only": "theta", "quantiles": [0.1, 0.9]},
+        {"only": "median_forecast", "distribution": "gaussian"},
         {"only": "mean"},
         {"only": "seasonal_naive", "season": 4, "quantiles": [0.1, 0.9]},
         {"start": "last_value", "blend": ["linear_window"], **NETWORK},

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -19,10 +19,12 @@ from unrolled.data.batches.loader import Loader
 from unrolled.data.encodings.facets import Numbers
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Windows
+from unrolled.layers.graph import Value, concat, is_real, where
 from unrolled.layers.lengths import real_steps
-from unrolled.solved._known import known_values
+from unrolled.solved._known import known_graph, known_values
 from unrolled.solved.solved_model import SolvedModel
-from unrolled.state import State, where
+from unrolled.state import State, leaves, planted
+from unrolled.state import where as where_rows
 from unrolled.tasks._spread import growth, independent, step_quantiles
 from unrolled.tasks.forecast import Forecast
 from unrolled.tasks.task import Task
@@ -70,7 +72,7 @@ class Forecaster(SolvedModel):
         assert isinstance(answer, Numbers)
         channels, horizon = len(answer.mean), max(1, task.coder.horizon)
         self._task, self._name = task, task.coder.target
-        self._gaussian = task.gaussian if isinstance(task, Forecast) else True
+        self.gaussian = task.gaussian if isinstance(task, Forecast) else True
         self._quantiles = task.quantiles if isinstance(task, Forecast) else ()
         for name, shape in (
             *(("relative", (channels,)), ("centre", (channels,)), ("units", (3, channels))),
@@ -106,6 +108,42 @@ class Forecaster(SolvedModel):
         x = inputs[self._name][:, None]
         return self._after(x, torch.ones(len(x), dtype=torch.int64, device=x.device), state)
 
+    def read_graph(self, z: Value, known: Value, real: Value, state: Any) -> Any:
+        """`read` as operators: z (B, T, C), where it is known, and (B, T) where there is a step.
+
+        Raises:
+            UsageError: the method cannot be exported.
+        """
+        raise self.without_graph()
+
+    def ahead_graph(self, state: Any) -> Value:
+        """`ahead` as operators."""
+        raise self.without_graph()
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        x = inputs[self._name]
+        g, first = x.graph, self.initial_state(1)
+        if state is None:
+            parts = (g.constant(part).expand(x.size(0), *part.shape[1:]) for part in leaves(first, first))
+            state = planted(first, parts)
+        last, seen, own = state
+        values, gone = known_graph(x, self._task.coder.answer)
+        real = is_real(x, lengths)
+        there = values.apply("Abs") >= 0.0 if gone is None else ~gone
+        there = there & real.unsqueeze(2)
+        own = self.read_graph(self._z_graph(values), there, real, own)
+        last = concat([last.unsqueeze(1), values], 1).rows(lengths.unsqueeze(1)).squeeze(1)
+        seen = seen + there.to(np.int64).sum(1)
+        answer = forecast_graph(self, self.ahead_graph(own), last, seen)
+        return answer, Reading(*cast(Any, (last, seen, own)))
+
+    def _z_graph(self, values: Value) -> Value:
+        g = values.graph
+        mean, std, least, relative, centre = (g.constant(one) for one in (*self.units, self.relative, self.centre))
+        logs = g.op("Max", values * std + mean, least).apply("Log")
+        return where(relative > 0.0, logs, values) - centre
+
     def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(…, C) the values in ``x`` (…, W), and which of them are known."""
         return known_values(x, self._task.coder.answer)
@@ -127,9 +165,9 @@ class Forecaster(SolvedModel):
     def _answer(self, state: Reading) -> Tensor:
         """(B, H·C·Q)."""
         z = self.ahead(state.own)[..., None]  # (B, H, C, 1)
-        value = self._scaled(z if self._gaussian else z + self.spread)
+        value = self._scaled(z if self.gaussian else z + self.spread)
         change = torch.where(state.seen[:, None, :, None] > 0, value - state.last[:, None, :, None], 0.0)
-        if self._gaussian:
+        if self.gaussian:
             deviation = self.spread[..., 1] + self._steepness(z)[..., 0].log()
             change = torch.stack([change[..., 0], deviation], -1)
         return change.flatten(1)
@@ -166,7 +204,7 @@ class Forecaster(SolvedModel):
         least = _SURE * np.nanstd(self._z(torch.from_numpy(_values(train))).numpy(), 0) + 1e-6
         for channel in range(missed.shape[2]):
             own = missed[..., channel]
-            if self._gaussian:
+            if self.gaussian:
                 deviation = np.maximum(growth(own, count), least[channel])
                 self.spread[:, channel, 1] = torch.from_numpy(np.log(deviation))
             else:
@@ -193,6 +231,21 @@ class Forecaster(SolvedModel):
         return np.asarray(np.concatenate([apart, -apart]) * np.sqrt(np.arange(1, self.spread.shape[0] + 1))[:, None])
 
 
+def forecast_graph(owner: Forecaster, ahead: Value, last: Value, seen: Value) -> Value:
+    """(B, H·C·Q) as operators: the change from the last values (B, C) to the forecasts of z (B, H, C)."""
+    g, shape = ahead.graph, (1, 1, -1, 1)
+    mean, std = (g.constant(one.reshape(shape)) for one in owner.units[:2])
+    relative, centre = (g.constant(one.reshape(shape)) for one in (owner.relative > 0, owner.centre))
+    spread, z = owner.spread, ahead.unsqueeze(3)  # (B, H, C, 1)
+    moved = z + centre if owner.gaussian else z + g.constant(spread) + centre
+    scaled = where(relative, (where(relative, moved, 0.0).apply("Exp") - mean) / std, moved)
+    change = where((seen > 0).unsqueeze(1, 3), scaled - last.unsqueeze(1, 3), 0.0)
+    if owner.gaussian:
+        steep = where(relative, where(relative, moved, 0.0).apply("Exp") / std, 1.0).apply("Log")
+        change = concat([change, steep + g.constant(spread[..., 1:])], 3)
+    return change.reshape(0, spread.numel())
+
+
 def _values(examples: Examples) -> np.ndarray:
     assert examples.target is not None
     return examples.target.values
@@ -209,7 +262,7 @@ def step_by_step(
     """
     for t in range(z.shape[1]):
         real, after = t < lengths, update(z[:, t], known[:, t], state)
-        state = after if bool(real.all()) else where(real, after, state)
+        state = after if bool(real.all()) else where_rows(real, after, state)
     return state
 
 

@@ -107,7 +107,7 @@ class Naive(Forecaster):
     def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
         """See `Model`."""
         if not self._task.pooled:
-            return super().graph(inputs, lengths, state)
+            raise self.without_graph()
         x = inputs[self._name]
         if state is None:
             first = self.initial_state(1)
@@ -122,17 +122,13 @@ class Naive(Forecaster):
         known = is_real(x, lengths).unsqueeze(2) & (~gone if gone is not None else values.apply("Abs") >= 0.0)
         own = Recent(*cast(Any, (held, steps)))
         after = Reading(*cast(Any, (last, seen + known.to(np.int64).sum(1), own)))
-        return self._changed(self.ahead_graph(held, steps), last), after
-
-    @abstractmethod
-    def ahead_graph(self, values: Value, steps: Value) -> Value:
-        """`ahead` as operators: (B, H, C) of the last steps (B, m, C), and their number (B,)."""
+        return self._changed(self.ahead_graph(own), last), after
 
     def _changed(self, ahead: Value, last: Value) -> Value:
         """(B, H C Q): nothing is relative or centred, so the numbers are those of the last step and their spread."""
         g, change = ahead.graph, (ahead - last.unsqueeze(1)).unsqueeze(3)
         spread = g.constant(self.spread)
-        if self._gaussian:
+        if self.gaussian:
             change = concat([change, change * 0.0 + g.constant(self.spread[..., 1:])], 3)
         else:
             change = change + spread
@@ -163,8 +159,8 @@ class Naive(Forecaster):
             ahead = self.write_ahead(program, recent, c)
             for number in range(numbers):
                 spread = program.constant("spread", self.spread[:, c, number])
-                deviation = self._gaussian and number == 1
-                equation = "0 + spread" if deviation else "ahead - now" if self._gaussian else "ahead + spread - now"
+                deviation = self.gaussian and number == 1
+                equation = "0 + spread" if deviation else "ahead - now" if self.gaussian else "ahead + spread - now"
                 values: dict[str, Source] = {"ahead": ahead, "spread": spread, "now": x.part(c, 1, 0)}
                 place, apart = (
                     (c * numbers + number, channels * numbers) if self._task.pooled else (number * channels + c, 1)

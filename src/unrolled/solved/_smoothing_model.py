@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from unrolled.data.examples.examples import Examples
+from unrolled.layers.graph import Value
 from unrolled.solved._forecaster import Forecaster, forecasts
 from unrolled.solved._smoothing import Smoothed, Smoother, after, ahead, begin
 from unrolled.solved._smoothing_fit import Data, Tried, best, smoother
+from unrolled.solved._smoothing_graph import after_graph, smoothed_ahead
 from unrolled.solved._training_series import centres, data_of, groups_of, least, season_in, series_of
 from unrolled.tasks.task import Task
 
@@ -92,6 +94,14 @@ class SmoothingModel(Forecaster):
     def read(self, z: Tensor, known: Tensor, lengths: Tensor, state: Smoothed) -> Smoothed:
         """The state after the steps of each row."""
         return after(self._smoother, state, z, known, lengths)
+
+    def read_graph(self, z: Value, known: Value, real: Value, state: Any) -> Any:
+        """See `Forecaster`."""
+        return after_graph(self._smoother, z, known, real, state)
+
+    def ahead_graph(self, state: Any) -> Value:
+        """See `Forecaster`."""
+        return smoothed_ahead(self._smoother, state, self.spread.shape[0])
 
     def ahead(self, state: Smoothed) -> Tensor:
         """The forecasts of z."""

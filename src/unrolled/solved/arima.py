@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
+from unrolled.layers.graph import Value, concat, where
 from unrolled.solved._arima_fit import Solved, choose
 from unrolled.solved._forecaster import Forecaster, forecasts
 from unrolled.solved._training_series import centres, data_of, filled, groups_of, least, season_in, series_of
@@ -128,6 +129,46 @@ class Arima(Forecaster):
         after = torch.from_numpy(steps.T.copy()).to(device)
         return Past(after, newest(values, self.values.shape[1]), newest(errors, self.errors.shape[1]))
 
+    def read_graph(self, z: Value, known: Value, real: Value, state: Any) -> Any:
+        """See `Forecaster`."""
+
+        def body(before: list[Value], now: list[Value]) -> tuple[list[Value], list[Value]]:
+            (steps, values, errors), (value, there, here) = before, now
+            expected, able = self._expected(steps, values, errors)
+            started = there | (steps > 0)
+            error = where(there & able, value - expected, 0.0)
+            value = where(there, value, where(started, expected, 0.0))
+            row = here.unsqueeze(1)
+            kept = [where(row & started, steps + 1, steps)]
+            for past, new in ((values, value), (errors, error)):
+                kept.append(where(row.unsqueeze(2), _pushed(past, new), past))
+            return kept, [value]
+
+        after, _ = z.graph.scan(list(state), [z, known, real], body)
+        return Past(*cast(Any, after))
+
+    def ahead_graph(self, state: Any) -> Value:
+        """See `Forecaster`."""
+        steps, values, errors = state
+        g, (horizon, channels, _) = values.graph, self.spread.shape
+        nothing = g.constant(np.float32(0)).expand(values.size(0), horizon, channels)
+
+        def body(before: list[Value], now: list[Value]) -> tuple[list[Value], list[Value]]:
+            values, errors = before
+            expected, _ = self._expected(steps, values, errors)
+            return [_pushed(values, expected), _pushed(errors, now[0])], [expected]
+
+        return g.scan([values, errors], [nothing], body)[1][0]
+
+    def _expected(self, steps: Value, values: Value, errors: Value) -> tuple[Value, Value]:
+        """(B, C): the next value, and whether so many are known that the weights give it."""
+        g = values.graph
+        found = (values * g.constant(self.values)).sum(2) + (errors * g.constant(self.errors)).sum(2)
+        able = steps.to(np.float32) >= g.constant(self.needs)
+        season, last = (values.part(at, at + 1, 2).squeeze(2) for at in (self.period - 1, 0))
+        before = where(steps >= self.period, season, last)
+        return where(able, found + g.constant(self.constant), before), able
+
     def ahead(self, state: Past) -> Tensor:
         """The forecasts of z, each from those before it."""
         shape = (self.spread.shape[0], *state.steps.T.shape)
@@ -163,6 +204,11 @@ class Arima(Forecaster):
             values[many + t] = np.where(known[t], value, np.where(started, expected, 0))
             steps += started & (t < lengths)
         return steps, values, errors
+
+
+def _pushed(past: Value, new: Value) -> Value:
+    """(B, C, K), the newest first, with ``new`` (B, C) in front."""
+    return concat([new.unsqueeze(2), past], 2).part(0, past.size(2), 2)
 
 
 class _Lags(NamedTuple):

@@ -49,8 +49,9 @@ class LastValue(Naive):
         """The last known value at each step ahead."""
         return state.values[:, -1:].expand(-1, self.spread.shape[0], -1)
 
-    def ahead_graph(self, values: Value, steps: Value) -> Value:
+    def ahead_graph(self, state: Any) -> Value:
         """`ahead` as operators."""
+        values, _ = state
         count = self.remembered
         return values.part(count - 1, count, 1).expand(1, self.spread.shape[0], 1)
 

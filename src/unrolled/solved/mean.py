@@ -53,9 +53,10 @@ class Mean(Naive):
         """The mean."""
         return float(self.mean[channel])
 
-    def ahead_graph(self, values: Value, steps: Value) -> Value:
+    def ahead_graph(self, state: Any) -> Value:
         """`ahead` as operators."""
-        return values.graph.constant(self.mean).expand(steps.size(0), self.spread.shape[0], len(self.mean))
+        _, steps = state
+        return steps.graph.constant(self.mean).expand(steps.size(0), self.spread.shape[0], len(self.mean))
 
 
 MEMBER = Mean

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from unrolled.batch import Batch
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
+from unrolled.layers.graph import Value, concat
 from unrolled.solved.solved_model import SOLVED, SolvedModel
 from unrolled.state import State
 from unrolled.tasks.forecast import Forecast
@@ -89,6 +90,17 @@ class MedianForecast(SolvedModel):
     def step(self, inputs: dict[str, Tensor], state: State) -> tuple[Tensor, State]:
         """(B, H·C·Q), the median outputs after one more step of each row."""
         return _median([part.step(inputs, own) for part, own in zip(self._each(), state, strict=True)])
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        parts = self._each()
+        before = [None] * len(parts) if state is None else state
+        found = [part.graph(inputs, lengths, own) for part, own in zip(parts, before, strict=True)]
+        g, count = lengths.graph, len(parts)
+        every = concat([outputs.unsqueeze(2) for outputs, _ in found], 2)
+        order, _ = g.ops("TopK", every, g.sizes(count), outputs=2, axis=2, largest=0, sorted=1)
+        middle = order.part((count - 1) // 2, count // 2 + 1, 2).mean(2).squeeze(2)
+        return middle, tuple(after for _, after in found)
 
     def _each(self) -> list[Any]:
         return list(self.parts.values())

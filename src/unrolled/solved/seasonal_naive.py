@@ -90,8 +90,9 @@ class SeasonalNaive(Naive):
         program.each(equations, values, {"y": ahead}, horizon)
         return ahead
 
-    def ahead_graph(self, values: Value, steps: Value) -> Value:
+    def ahead_graph(self, state: Any) -> Value:
         """`ahead` as operators."""
+        values, steps = state
         g, period = values.graph, self.remembered
         at = g.constant(np.arange(self.spread.shape[0]) % period)
         there = at >= (period - steps).unsqueeze(1)

@@ -107,8 +107,12 @@ class SolvedModel(Model):
         Raises:
             UsageError: always.
         """
+        raise self.without_graph()
+
+    def without_graph(self) -> UsageError:
+        """The error for a model that cannot be exported as a graph."""
         without = " ".join(f"{named(name)} {NONE}" for name in ("start", "blend", "only"))
-        raise UsageError(
+        return UsageError(
             f"this model answers with {self.name}, which cannot be exported as a graph: train a network without it, "
             f"with {without}"
         )
