@@ -117,7 +117,11 @@ class Forecaster(SolvedModel):
         raise self.without_graph()
 
     def ahead_graph(self, state: Any) -> Value:
-        """`ahead` as operators."""
+        """`ahead` as operators.
+
+        Raises:
+            UsageError: the method cannot be exported.
+        """
         raise self.without_graph()
 
     def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:

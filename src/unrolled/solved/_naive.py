@@ -105,7 +105,11 @@ class Naive(Forecaster):
         return outputs, after
 
     def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
-        """See `Model`."""
+        """See `Model`.
+
+        Raises:
+            UsageError: there is an answer for each step.
+        """
         if not self._task.pooled:
             raise self.without_graph()
         x = inputs[self._name]
