@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from unrolled.music.abc_key import ACCIDENTALS, shift_of, signature
-from unrolled.music.abc_tokens import PITCHES, TOKENS, duration, endings_of, metre_of, tuplet_of, unit_of
+from unrolled.music.abc_tokens import ONE, PITCHES, TOKENS, duration, endings_of, metre_of, times, tuplet_of, unit_of
 from unrolled.music.tune import Bar
 
 __all__ = ["Reading", "Voice", "read_music"]
@@ -52,7 +52,7 @@ class Voice:
     group: dict[Key, tuple[int, Fraction]] = field(default_factory=dict)  # the last chord: index in `notes`, length
     tied: set[Key] = field(default_factory=set)  # the notes of `group` that are tied to the next ones
     last: Fraction = Fraction(0)
-    next_factor: Fraction = Fraction(1)
+    next_factor: Fraction = ONE
     tuplet: Fraction = Fraction(1)
     tuplet_left: int = 0
     shift: int | None = None  # semitones by which its clef moves the notes; None: those of the tune
@@ -88,9 +88,9 @@ class Reading:
 
     def _notes(self, voice: Voice, token: re.Match[str]) -> None:
         """Add a note, or a chord, whose first note sets its length."""
-        outer = duration(token["chord_length"]) if token["chord"] else Fraction(1)
-        notes = [(note, duration(note["length"]) * outer) for note in PITCHES.finditer(token["inner"] or token[0])]
-        factor = _factor(voice) * self.unit
+        outer = duration(token["chord_length"]) if token["chord"] else ONE
+        notes = [(note, times(duration(note["length"]), outer)) for note in PITCHES.finditer(token["inner"] or token[0])]
+        factor = times(_factor(voice), self.unit)
         group: dict[Key, tuple[int, Fraction]] = {}
         tied: set[Key] = set()
         onset = voice.begin + voice.position
@@ -101,7 +101,7 @@ class Reading:
             if not 0 <= pitch < _PITCHES:
                 self.blame(f"{note[0][:20]!r} is outside MIDI's range", voice)
                 continue
-            length = units * factor
+            length = times(units, factor)
             place = voice.group[key][0] if key in voice.tied else -1
             if place >= 0 and voice.notes[place][2] == pitch:
                 begun, so_far, _ = voice.notes[place]
@@ -113,7 +113,7 @@ class Reading:
             if note["tied"]:
                 tied.add(key)
         voice.group, voice.tied = group, tied
-        _advance(voice, (notes[0][1] if notes else Fraction(0)) * factor)
+        _advance(voice, times(notes[0][1], factor) if notes else Fraction(0))
 
     def _pitch(self, voice: Voice, note: re.Match[str]) -> tuple[Key, int]:
         letter = note["letter"].upper()
@@ -131,7 +131,7 @@ class Reading:
 
     def _rest(self, voice: Voice, token: re.Match[str]) -> None:
         voice.group, voice.tied = {}, set()
-        _advance(voice, duration(token["rest_length"]) * _factor(voice) * self.unit)
+        _advance(voice, times(times(duration(token["rest_length"]), _factor(voice)), self.unit))
 
     def _tie(self, voice: Voice, _: re.Match[str]) -> None:
         voice.tied = set(voice.group)
@@ -298,10 +298,10 @@ def _read_line(reading: Reading, voice: Voice, line: str) -> Voice:
 
 def _factor(voice: Voice) -> Fraction:
     """The factor that broken rhythm and tuplets apply to the next length."""
-    factor, voice.next_factor = voice.next_factor, Fraction(1)
+    factor, voice.next_factor = voice.next_factor, ONE
     if voice.tuplet_left:
         voice.tuplet_left -= 1
-        factor *= voice.tuplet
+        factor = times(factor, voice.tuplet)
     return factor
 
 

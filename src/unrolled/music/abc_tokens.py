@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
-__all__ = ["PITCHES", "TOKENS", "duration", "endings_of", "metre_of", "tempo_of", "tuplet_of", "unit_of"]
+__all__ = ["ONE", "PITCHES", "TOKENS", "duration", "endings_of", "metre_of", "tempo_of", "times", "tuplet_of", "unit_of"]
+
+ONE = Fraction(1)
 
 _LENGTH = r"\d{0,3}/{0,5}\d{0,3}"  # longer numbers do not occur in music
 TOKENS = re.compile(
@@ -38,6 +41,12 @@ PITCHES = re.compile(rf"(?P<sign>\^\^?|__?|=)?(?P<letter>[A-Ga-gzx])(?P<octave>[
 _TUPLET_TIMES = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 
+def times(a: Fraction, b: Fraction) -> Fraction:
+    """a · b, of which most are `ONE`."""
+    return b if a is ONE else a if b is ONE else a * b
+
+
+@lru_cache(1024)  # a tune has few lengths
 def duration(text: str) -> Fraction:
     """Parse a length (``3``, ``3/2``, ``/2``, ``/``, ``//``) as a multiple of the unit; 0 if it is not a length.
 
@@ -45,6 +54,8 @@ def duration(text: str) -> Fraction:
         >>> [str(duration(text)) for text in ("", "3", "3/2", "/", "//", "/0")]
         ['1', '3', '3/2', '1/2', '1/4', '0']
     """
+    if not text:
+        return ONE
     over, _, rest = text.partition("/")
     under = rest.lstrip("/")
     bottom = int(under) if under else 2 ** text.count("/")
