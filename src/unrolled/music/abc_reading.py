@@ -89,7 +89,9 @@ class Reading:
     def _notes(self, voice: Voice, token: re.Match[str]) -> None:
         """Add a note, or a chord, whose first note sets its length."""
         outer = duration(token["chord_length"]) if token["chord"] else ONE
-        notes = [(note, times(duration(note["length"]), outer)) for note in PITCHES.finditer(token["inner"] or token[0])]
+        notes = [
+            (note, times(duration(note["length"]), outer)) for note in PITCHES.finditer(token["inner"] or token[0])
+        ]
         factor = times(_factor(voice), self.unit)
         group: dict[Key, tuple[int, Fraction]] = {}
         tied: set[Key] = set()

@@ -6,7 +6,18 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
-__all__ = ["ONE", "PITCHES", "TOKENS", "duration", "endings_of", "metre_of", "tempo_of", "times", "tuplet_of", "unit_of"]
+__all__ = [
+    "ONE",
+    "PITCHES",
+    "TOKENS",
+    "duration",
+    "endings_of",
+    "metre_of",
+    "tempo_of",
+    "times",
+    "tuplet_of",
+    "unit_of",
+]
 
 ONE = Fraction(1)
 
@@ -42,7 +53,7 @@ _TUPLET_TIMES = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 
 def times(a: Fraction, b: Fraction) -> Fraction:
-    """a · b, of which most are `ONE`."""
+    """The product a · b; most factors are `ONE`."""
     return b if a is ONE else a if b is ONE else a * b
 
 

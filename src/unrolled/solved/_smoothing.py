@@ -84,14 +84,19 @@ def after(weights: Smoother, state: Smoothed, values: Tensor, known: Tensor, len
     line = None if state.line is None else state.line[order].permute(2, 1, 0).cpu().numpy().copy()  # (5, L, B)
     own = {name: getattr(weights, name).cpu().numpy() for name in _NAMES}
     early, ends = weights.early.cpu().numpy(), lengths[order].cpu().numpy()
+    real = ends > np.arange(int(ends.max(initial=0)))[:, None]  # (T, B)
+    full: list[bool] = np.all(there[: len(real)] | ~real[:, None], axis=(1, 2)).tolist()
     left = 0
-    for t in range(int(ends.max(initial=0))):
-        if left != (left := int((ends > t).sum())):
+    time: int | np.ndarray | None = None
+    for t, count in enumerate(real.sum(1).tolist()):
+        if left != (left := count):
             recurrence = Recurrence(own, cells[..., :left], None if line is None else line[..., :left])
-        now, known_now = steps[:, :left], there[t, :, :left]
-        time = int(now[0, 0]) if (now == now[0, 0]).all() else now
-        recurrence.advance(time, value[t, :, :left], None if known_now.all() else known_now, _early(early, time))
-        now += known_now | (now > 0)
+        now, gaps = steps[:, :left], None if full[t] else there[t, :, :left]
+        if time is None:
+            time = int(now[0, 0]) if (now == now[0, 0]).all() else now
+        recurrence.advance(time, value[t, :, :left], gaps, _early(early, time))
+        now += 1 if gaps is None else gaps | (now > 0)
+        time = time + 1 if gaps is None and isinstance(time, int) else None  # still the same for all rows
     back, like = order.argsort(), state.level
 
     def rows(part: np.ndarray) -> Tensor:  # (…, L, B) to (B, L, …)

@@ -190,10 +190,20 @@ class Arima(Forecaster):
         many, late = len(values) - len(z), len(errors) - len(z)
         reads = [_Lags.of(weights.cpu().numpy()) for weights in (self.values, self.errors)]
         constant, needs = (part.cpu().numpy()[:, None] for part in (self.constant, self.needs))
+        real = np.arange(len(z))[:, None] < lengths  # (T, B)
+        full: list[bool] = [False] * len(z)
+        if known is not None:
+            full = np.all(known | ~real[:, None], axis=(1, 2)).tolist()
+        ready = False
         for t, value in enumerate(z):
             expected = constant + reads[0].sums(values, many + t) + reads[1].sums(errors, late + t)
             able = steps >= needs
-            if not able.all():
+            ready = ready or bool(able.all())
+            if ready and full[t]:
+                errors[late + t], values[many + t] = value - expected, value
+                steps += real[t]
+                continue
+            if not ready:
                 before = np.where(steps >= self.period, values[many + t - self.period], values[many + t - 1])
                 expected = np.where(able, expected, before)
             if known is None:
@@ -202,7 +212,7 @@ class Arima(Forecaster):
             started = known[t] | (steps > 0)
             errors[late + t] = np.where(known[t] & able, value - expected, 0)
             values[many + t] = np.where(known[t], value, np.where(started, expected, 0))
-            steps += started & (t < lengths)
+            steps += started & real[t]
         return steps, values, errors
 
 
