@@ -7,7 +7,7 @@ STAMPS := .venv/stamps
 # Without bytecode each of the many processes that tests start would compile the package again.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test browser pages soak sanitize check bench docs clean
+.PHONY: demo test browser pages soak sanitize engines check bench docs clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMPS)/demo
@@ -51,6 +51,11 @@ sanitize: $(STAMPS)/test
 	  LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so)" \
 	  $(CURDIR)/$(BIN)/python -m pytest -q -p no:cacheprovider $(addprefix tests/,$(KERNEL_TESTS))
 
+# Models of other libraries beside ours, each with the answers of its own library, from an environment of its own.
+engines: $(STAMPS)/test .venv-engines/made
+	.venv-engines/bin/python tools/check_keras.py --record .venv-engines/keras.npz
+	$(BIN)/python tools/check_keras.py --compare .venv-engines/keras.npz
+
 check: $(STAMPS)/check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -68,7 +73,7 @@ docs: $(STAMPS)/docs
 	@echo "docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv build dist docs/_build src/*.egg-info
+	rm -rf .venv .venv-engines build dist docs/_build src/*.egg-info
 
 # --- the environment ---------------------------------------------------------------------------------------------
 
@@ -96,6 +101,13 @@ $(STAMPS)/demo: $(STAMPS)/base
 
 $(STAMPS)/test: $(STAMPS)/demo
 	$(PIP) $$($(EXTRA) test)
+	touch $@
+
+# torch comes first here too.
+.venv-engines/made: constraints-engines.txt
+	$(PYTHON) -m venv .venv-engines
+	.venv-engines/bin/python -m pip install --quiet --constraint constraints-engines.txt torch
+	.venv-engines/bin/python -m pip install --quiet --constraint constraints-engines.txt keras h5py
 	touch $@
 
 $(STAMPS)/browser: $(STAMPS)/test

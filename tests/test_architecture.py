@@ -73,7 +73,7 @@ PROTOCOLS: dict[str, set[str]] = {
     "exporter": {"exporter"},
     "form": {"form"},
     "layer": {
-        *("config", "conversion", "factory", "graph", "layer", "modules", "recurrent", "torch_compat"),
+        *("chain", "config", "conversion", "factory", "graph", "keras", "layer", "modules", "recurrent", "torch_compat"),
         *("embed", "inputs", "letters", "pooling", "crf", "lengths", "pretrained", "short_convolution"),
         *("item_logits", "item_outputs", "sampled_softmax", "tied"),
     },

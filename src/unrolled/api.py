@@ -2,7 +2,7 @@
 
 ``compare``, ``inspect``, ``memory`` and ``judge_tunes`` examine trained models, and ``probe`` what a model can learn to
 remember. ``embed`` learns word vectors, ``similar`` finds the nearest words, and ``convert_vectors`` converts between
-formats.
+formats. ``from_torch`` and ``from_keras`` turn layers of other programs into ours.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from unrolled.errors import UsageError, named
 from unrolled.inspection import probe as probing
 from unrolled.inspection.memory_horizon import Horizon, asked_of, memory_horizon
 from unrolled.inspection.probe import Found
+from unrolled.layers.conversion import from_torch
+from unrolled.layers.keras import from_keras
 from unrolled.runs.compared import Comparison
 from unrolled.runs.comparison import compare_runs
 from unrolled.runs.fit import fit as fit_run
@@ -48,6 +50,8 @@ __all__ = [
     "convert_vectors",
     "embed",
     "fit",
+    "from_keras",
+    "from_torch",
     "inspect",
     "judge_tunes",
     "load",

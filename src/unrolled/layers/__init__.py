@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from unrolled.kernels.scratch import release_memory
     from unrolled.layers.attention.attention import Attention
     from unrolled.layers.attention.multihead import CrossAttention, SelfAttention
+    from unrolled.layers.chain import Chain
     from unrolled.layers.conversion import from_torch, to_torch
     from unrolled.layers.deltanet import DeltaNet
+    from unrolled.layers.keras import from_keras
     from unrolled.layers.layer import Layer
     from unrolled.layers.recurrence.layer_session import push_together
     from unrolled.layers.recurrence.unroll import unroll
@@ -30,12 +32,14 @@ __all__ = [
     "RNN",
     "TCN",
     "Attention",
+    "Chain",
     "CrossAttention",
     "DeltaNet",
     "Layer",
     "Recurrent",
     "SelfAttention",
     "Transformer",
+    "from_keras",
     "from_torch",
     "push_together",
     "release_memory",
@@ -45,6 +49,7 @@ __all__ = [
 
 _HOMES = {
     "Attention": "layers.attention.attention",
+    "Chain": "layers.chain",
     "CrossAttention": "layers.attention.multihead",
     "DeltaNet": "layers.deltanet",
     "GRU": "layers.torch_compat",
@@ -55,6 +60,7 @@ _HOMES = {
     "SelfAttention": "layers.attention.multihead",
     "TCN": "layers.tcn",
     "Transformer": "layers.transformer",
+    "from_keras": "layers.keras",
     "from_torch": "layers.conversion",
     "push_together": "layers.recurrence.layer_session",
     "release_memory": "kernels.scratch",
