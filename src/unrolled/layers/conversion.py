@@ -27,8 +27,8 @@ def from_torch(model: Model) -> Model:
     The weights, hooks and options are untouched, so an optimiser that has the weights goes on working. Subclasses of
     torch.nn's layers stay what they are, because they may compute something else.
 
-    Where a `torch.nn.Sequential` has a linear map, a norm, dropout, an activation or another recurrent layer right after
-    a recurrent one, torch cannot run it, for the layer returns a tuple. It becomes a `Chain`, which runs it, with
+    Where a `torch.nn.Sequential` has a linear map, a norm, dropout, an activation or another recurrent layer right
+    after a recurrent one, torch cannot run it, for the layer returns a tuple. It becomes a `Chain`, which runs it, with
     ``lengths`` and a state, batch first.
 
     Args:
@@ -59,7 +59,7 @@ def from_torch(model: Model) -> Model:
 
 
 def to_torch(model: Model) -> Model:
-    """Turn each of our recurrent layers, and each `Chain`, in ``model`` into torch.nn's, in place, as before `from_torch`.
+    """Turn our recurrent layers and chains in ``model`` into torch.nn's, in place: the inverse of `from_torch`.
 
     For programs that only know torch.nn's own classes, such as `torch.ao.quantization.quantize_dynamic`.
 

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,10 @@ def from_keras(
 ) -> Chain:
     """The recurrent layers of a Keras model, with its weights and its answers.
 
-    LSTM, GRU (with ``reset_after`` or without), SimpleRNN, Bidirectional (merged by ``concat``), Embedding and Dense are
-    read. Weights do not say more than numbers: the activations are taken to be Keras's defaults, a Dense layer gives its
-    numbers before any activation, and every step has an output; of a model with ``return_sequences=False``, the answer
-    is that at each row's last step. Rows are right-padded, with ``lengths`` in place of a mask.
+    LSTM, GRU (with ``reset_after`` or without), SimpleRNN, Bidirectional (merged by ``concat``), Embedding and Dense
+    are read. Weights hold no settings: the activations are taken to be Keras's defaults, a Dense layer gives its
+    numbers before any activation, and every step has an output. With ``return_sequences=False``, the answer of a layer
+    that reads forward is that of each row's last step. ``lengths`` take the place of a mask, for rows padded behind.
 
     Args:
         source: a ``.weights.h5`` file, or the arrays by name in the order of the layers:
@@ -111,7 +111,7 @@ def from_keras(
         _check(part)
     if layers is None and not given:
         chosen = _ordered(chosen)
-    for before, after in zip(chosen, chosen[1:], strict=False):
+    for before, after in pairwise(chosen):
         if after.read != before.written:
             raise UsageError(
                 f"the layer {before.name!r} has {before.written} outputs and {after.name!r} reads "
@@ -154,7 +154,7 @@ def _datasets(group: Any, inside: str) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _grouped(arrays: Mapping[str, Any]) -> dict[str, _Part]:
-    """The layers by name, in order, from names such as ``model/lstm/lstm_cell/kernel`` or ``layers/lstm/cell/vars/0``."""
+    """The layers by name, in order, from ``model/lstm/lstm_cell/kernel`` or ``layers/lstm/cell/vars/0``."""
     parts: dict[str, _Part] = {}
     for path, value in arrays.items():
         *places, last = path.removesuffix(":0").split("/")
@@ -217,7 +217,9 @@ def _made(part: _Part, reset_after: bool | None) -> nn.Module:
     if wide == 3 * hidden:
         after = part.arrays[2].ndim == 2 if len(part.arrays) > 2 else reset_after
         if after is None:
-            raise UsageError(f"the GRU {part.name!r} has no biases, which would show its form: say {named('reset_after')}")
+            raise UsageError(
+                f"the GRU {part.name!r} has no biases, which would show its form: say {named('reset_after')}"
+            )
         cell = "gru" if after else "gru_textbook"
     layer = Recurrent(len(part.arrays[0]), hidden, cell, bidirectional=bool(part.backward))
     for one, arrays in zip(layer.layers[0], (part.arrays, part.backward), strict=False):
