@@ -27,7 +27,8 @@ def record(out: Path, small: bool) -> None:
     import keras
 
     keras.utils.set_random_seed(0)
-    rng, found = np.random.default_rng(0), {}
+    rng = np.random.default_rng(0)
+    found: dict[str, np.ndarray] = {}
     for name, (inputs, layers) in _models(keras.layers, 1 if small else 8).items():
         model = keras.Sequential([keras.layers.Input((None, *inputs)), *layers])
         model.set_weights([rng.normal(0, 0.5, weight.shape) for weight in model.get_weights()])

@@ -80,7 +80,7 @@ class Chain(nn.Sequential, Layer):
         """O."""
         return next(size for part in reversed(list(self)) if (size := _width(part)) is not None)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         input: Tensor,  # noqa: A002 (torch's name)
         lengths: Tensor | None = None,
@@ -92,7 +92,8 @@ class Chain(nn.Sequential, Layer):
             raise reads_the_future(_BOTH)
         if state is not None and len(state) != len(layers):
             raise ShapeError(f"Chain: state has {len(state)} layers, expected {len(layers)}")
-        lengths, after = check_lengths(lengths, input, "Chain"), []
+        lengths = check_lengths(lengths, input, "Chain")
+        after: list[State] = []
         x = input if lengths is None or input.dim() > 2 else _first_symbol(input, lengths)
         x = x if x.dim() == 2 else zero_padding(x, lengths)
         for part in self:

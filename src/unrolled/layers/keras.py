@@ -209,9 +209,10 @@ def _orders(parts: list[_Part], begun: tuple[_Part, ...] = ()) -> Iterator[list[
 def _made(part: _Part, reset_after: bool | None) -> nn.Module:
     """A module of ours with the weights of ``part``."""
     if part.embeds:
-        return nn.Embedding.from_pretrained(torch.from_numpy(part.arrays[0].copy()), freeze=False)
+        return _filled(nn.Embedding(*part.arrays[0].shape), part.arrays)
     if not part.recurrent:
-        return _filled(nn.Linear(*part.arrays[0].shape, bias=len(part.arrays) > 1), [a.T for a in part.arrays])
+        inputs, outputs = part.arrays[0].shape
+        return _filled(nn.Linear(inputs, outputs, bias=len(part.arrays) > 1), [a.T for a in part.arrays])
     hidden, wide = part.arrays[1].shape
     cell = _CELLS[wide // hidden]
     if wide == 3 * hidden:
