@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -104,14 +105,10 @@ def _machine(sample: str, model: str, examples: int, steps: int) -> Any:
     return case("runTest")
 
 
-@pytest.mark.parametrize(
-    ("sample", "model"), [("next_step", "gru"), ("next_step", "transformer"), ("forecast", "lstm")]
-)
-def test_no_state_crosses_sessions(sample: str, model: str) -> None:
-    _machine(sample, model, 2, 20).runTest()
+_MEMBERS = [("forecast", "lstm"), *(("next_step", model) for model in ("gru", "transformer", "window", "deltanet"))]
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("model", ["lstm", "transformer", "window", "deltanet"])
-def test_no_state_crosses_sessions_in_two_thousand_operations(model: str) -> None:
-    _machine("next_step", model, 40, 50).runTest()
+@pytest.mark.parametrize(("sample", "model"), _MEMBERS)
+def test_no_state_crosses_sessions(sample: str, model: str, times: Callable[[int, int], int]) -> None:
+    _machine(sample, model, times(1, 40), times(15, 50)).runTest()

@@ -246,6 +246,9 @@ class Pool:
             inputs = steps.inputs
         rows = self._answered(outputs, inputs)
         self._took(slots[taken], [steps.after.get(item, {}) for item in taken.tolist()] if self._remembers else [])
+        if len(rows) == len(answers):
+            answers[:] = rows
+            return
         for item, row in zip(taken.tolist(), rows, strict=True):
             answers[numbers[item]] = row
 

@@ -167,7 +167,11 @@ class Series:
     def encode_together(self, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         """(N, W) float32 of N lists of a number for each channel, and (N,) bool: which of them are that and fit."""
         count = len(self.channels)
-        if count == 1:  # it needs no list
+        if count == 1 and {*map(type, values)} <= {float, int}:  # it needs no list
+            numbers, known = plain_numbers(values)
+            scaled, near = self.scaling.apply_together(numbers[:, None])
+            return scaled, known & near
+        if count == 1:
             values = [value if type(value) is list else [value] for value in values]
         fits = np.array([type(value) is list and len(value) == count for value in values], bool)
         if not fits.all():

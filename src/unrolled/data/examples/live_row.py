@@ -5,6 +5,7 @@ Axes: N values, S steps.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -186,15 +187,18 @@ class LiveRow:
         coder = self.coder
         if name != coder.target or not coder.joined:
             return self._column(values, name)
+        whole = [isinstance(value, dict) and name in value for value in values]
+        if all(whole):
+            return [value[name] for value in values]
         parts = zip(*(self._column(values, channel) for channel in coder.joined), strict=True)
-        return [
-            value[name] if isinstance(value, dict) and name in value else list(cells)
-            for value, cells in zip(values, parts, strict=True)
-        ]
+        every = zip(whole, values, parts, strict=True)
+        return [value[name] if given else list(cells) for given, value, cells in every]
 
     def _column(self, values: Sequence[Any], name: str) -> list[Any]:
         names = list(self.coder.joined or self.coder.inputs)
         if {*map(type, values)} == {dict}:
+            with contextlib.suppress(KeyError):
+                return [value[name] for value in values]
             return [value.get(name, _ABSENT) for value in values]
         if name not in names:
             return [value.get(name, _ABSENT) if isinstance(value, dict) else _ABSENT for value in values]
