@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
 from unrolled.cli.flags import class_of_flags, flags_of
 from unrolled.cli.output import Told, emit, note
 from unrolled.declarations import declared_by
+from unrolled.runs.choices import exporter_names
 
 __all__ = ["ExportFlags", "export"]
 
@@ -27,7 +28,9 @@ def export(
     /,
     *,
     out: str,
-    to: str = "onnx",
+    to: Annotated[
+        str, Parameter(help=f"The form of the files: {', '.join(exporter_names())}. Default: onnx.")
+    ] = "onnx",
     overwrite: bool = False,
     flags: ExportFlags | None = None,
     told: Told | None = None,
@@ -37,7 +40,7 @@ def export(
     Args:
         run: The run directory that fit wrote.
         out: The folder to write.
-        to: The form of the files. Default: onnx.
+        to: The form of the files.
         overwrite: Replace the folder in --out.
     """
     told = told or Told()
@@ -47,5 +50,5 @@ def export(
     notes = api.load(run).export(out, to, overwrite=overwrite, **options)
     if told.json:
         emit({"run": run, "out": out, "to": to, "notes": notes})
-    for line in notes:
+    for line in (*notes, f"written: {out}"):
         note(line, quiet=told.quiet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unrolled.layers.factory import model_names
 from unrolled.registry import Registry
 
-__all__ = ["kind_names", "model_names", "task_names"]
+__all__ = ["exporter_names", "kind_names", "model_names", "task_names"]
 
 
 def task_names() -> list[str]:
@@ -24,3 +24,12 @@ def kind_names() -> list[str]:
     True
     """
     return Registry("encoding").names()
+
+
+def exporter_names() -> list[str]:
+    """The forms in which a model may be exported.
+
+    >>> "onnx" in exporter_names()
+    True
+    """
+    return Registry("exporter").names()
