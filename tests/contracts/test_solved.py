@@ -224,6 +224,27 @@ def test_c1_whole_chunked_and_live_agree(member: str, name: str) -> None:
         _close(pushed[-1], whole)
 
 
+@PAIRS
+def test_c15_rows_are_stepped_together(member: str, name: str) -> None:
+    model, batch = _solved(member, name), _longest(name)
+    steps = int(batch.lengths[0])
+    if model.cannot_stream is not None or not _timed(name, batch) or steps < 3:
+        pytest.skip("it reads whole rows")
+    if len(_pushed(name, batch, 0)) > len(_pushed(name, batch, 1)):
+        pytest.skip("the first step, which brings whole side sequences, is taken by itself")
+    pool, alone, taken = model.pool(), [model.session() for _ in range(3)], [0, 0, 0]
+    first = pool.read(np.zeros(1, np.int64))
+    pool.grow(3)
+    pool.write(np.arange(3), first)
+    for slots in ([2], [0, 2], [1, 0, 2], [1, 0]):
+        each = [_pushed(name, batch, taken[slot]) for slot in slots]
+        together = {column: torch.cat([one[column] for one in each]) for column in each[0]}
+        found = pool.run(np.array(slots), together, [np.arange(len(slots))])
+        _close(found, torch.cat([alone[slot].push(one) for slot, one in zip(slots, each, strict=True)]))
+        for slot in slots:
+            taken[slot] += 1
+
+
 def _pushed(name: str, batch: Batch, step: int) -> dict[str, Tensor]:
     """One step: what is read on its own comes whole with the first."""
     specs, timed = _asked(name)[0].coder.specs, _timed(name, batch)

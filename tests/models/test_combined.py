@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from configs import model_config
@@ -71,6 +72,20 @@ def test_whole_chunked_and_live_agree_and_padding_is_0(how: Any) -> None:
     again.state = session.state
     ids = {"ids": batch().inputs["ids"][:, 3]}
     assert torch.equal(again.push(ids), session.push(ids))
+
+
+@pytest.mark.parametrize("other", ["lstm", "transformer"])
+def test_rows_of_both_are_stepped_together(other: str) -> None:
+    together = Combined(network(0), network(1, name=other), "softmax").eval()
+    pool, alone = together.pool(), [together.session() for _ in range(2)]
+    first = pool.read(np.zeros(1, np.int64))
+    pool.grow(2)
+    pool.write(np.arange(2), first)
+    for slots in ([1], [0, 1], [1, 0]):
+        ids = torch.tensor([1, 3])[: len(slots)]
+        found = pool.run(np.array(slots), {"ids": ids}, [np.arange(len(slots))])
+        wanted = [alone[slot].push({"ids": ids[n : n + 1]}) for n, slot in enumerate(slots)]
+        assert torch.allclose(found, torch.cat(wanted), atol=1e-6)
 
 
 def test_over_items_they_are_mixed_where_it_is_asked_for() -> None:

@@ -281,9 +281,11 @@ class NextStep(Task):
     def _named(self, ids: Tensor) -> list[Any]:
         """Each id as a token or an item; the end of a row is ``<end>``."""
         end = None if self.text is None else self.text.end
-        decoded = [END if one == end else self.coder.answer.decode(np.array([one])) for one in ids.tolist()]
+        asked = ids.tolist()
+        decoded = {one: END if one == end else self.coder.answer.decode(np.array([one])) for one in {*asked}}
         # A list of items decodes to a list even for a single step.
-        return [next(iter(one), None) if isinstance(one, list) else one for one in decoded]
+        names = {id_: next(iter(one), None) if isinstance(one, list) else one for id_, one in decoded.items()}
+        return [names[one] for one in asked]
 
     def _gaussian(self, outputs: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_sigma = outputs[..., : self.width], outputs[..., self.width :]
