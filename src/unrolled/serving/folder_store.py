@@ -41,15 +41,22 @@ class _Place(NamedTuple):
 
 
 class _Entry(msgspec.Struct, array_like=True):
-    """What stands in a file: a record; without one, the session was dropped."""
+    """What stands in a file: a record, which is not read before it is needed; without one, the session was dropped."""
 
     session: str
     put: float
-    record: Record | None
+    record: msgspec.Raw
+
+    @property
+    def gone(self) -> bool:
+        """Whether the session was dropped."""
+        return bytes(self.record) == _NOTHING
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=str)
-_decoder = msgspec.msgpack.Decoder(_Entry)
+_entries = msgspec.msgpack.Decoder(_Entry)
+_records = msgspec.msgpack.Decoder(Record)
+_NOTHING = msgspec.msgpack.encode(None)
 
 
 class FolderStore(Store):
@@ -95,7 +102,7 @@ class FolderStore(Store):
     async def take(self, session: str) -> Record | None:
         async with self._lock:
             place = self._places.get(session)
-            return None if place is None else (await asyncio.to_thread(self._read, place)).record
+            return None if place is None else await asyncio.to_thread(self._read, place)
 
     async def drop(self, session: str) -> None:
         if self._places.pop(session, None) is not None:
@@ -113,8 +120,8 @@ class FolderStore(Store):
     def _put(self, records: Iterable[Record]) -> None:
         now = time.time()
         gone, self._gone = self._gone, []
-        entries = [_Entry(session, now, None) for session in gone]
-        entries += [_Entry(record.session, now, record) for record in records]
+        entries = [_Entry(session, now, msgspec.Raw(_NOTHING)) for session in gone]
+        entries += [_Entry(record.session, now, msgspec.Raw(_encoder.encode(record))) for record in records]
         try:
             self._write(max(self._sizes, default=0) + 1, entries)
         except BaseException:
@@ -129,7 +136,7 @@ class FolderStore(Store):
         for entry in entries:
             data = _encoder.encode(entry)
             pieces += [len(data).to_bytes(_SIZE), data]
-            places[entry.session] = _Place(number, offset + _SIZE, len(data), entry.put) if entry.record else None
+            places[entry.session] = None if entry.gone else _Place(number, offset + _SIZE, len(data), entry.put)
             offset += _SIZE + len(data)
         body = b"".join(pieces)
         write_file(self._path(number), body + hashlib.sha256(body).digest())
@@ -174,25 +181,27 @@ class FolderStore(Store):
             return
         before = time.time() - self._keep
         self._sizes[number] = self._path(number).stat().st_size
-        self._know({entry.session: place if entry.record and entry.put > before else None for place, entry in found})
+        self._know(
+            {entry.session: None if entry.gone or entry.put < before else place for place, entry in found}
+        )
 
     def _entries(self, number: int) -> Iterator[tuple[_Place, _Entry]]:
         data = self._path(number).read_bytes()
         body, end = data[:-_DIGEST], len(data) - _DIGEST
         if hashlib.sha256(body).digest() != data[-_DIGEST:] or not body.startswith(_MARK):
             raise ValueError("damaged")
-        offset = len(_MARK)
+        offset, view = len(_MARK), memoryview(body)
         while offset < end:
             size = int.from_bytes(body[offset : offset + _SIZE])
             offset += _SIZE
-            entry = _decoder.decode(memoryview(body)[offset : offset + size])
+            entry = _entries.decode(view[offset : offset + size])
             yield _Place(number, offset, size, entry.put), entry
             offset += size
 
-    def _read(self, place: _Place) -> _Entry:
+    def _read(self, place: _Place) -> Record:
         with self._path(place.file).open("rb") as file:
             file.seek(place.offset)
-            return _decoder.decode(file.read(place.size))
+            return _records.decode(_entries.decode(file.read(place.size)).record)
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:010}{_SUFFIX}"
