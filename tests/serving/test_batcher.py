@@ -162,6 +162,19 @@ def test_a_batcher_that_has_died_says_so_and_leaves_nobody_waiting(caplog: pytes
     assert "the batcher has ended" in caplog.text
 
 
+def test_a_session_whose_state_grows_has_an_end() -> None:
+    async def test(batcher: Batcher, pool: Pool) -> None:
+        batcher._most_steps = 3
+        one = session(1)
+        assert (await step(batcher, one, "a", "b")).error is None
+        too_long = await step(batcher, one, "c", "d")
+        assert (str(too_long.error), one.n) == ("a session of this model has at most 3 steps: open a new one", 2)
+        assert (await step(batcher, one, "b", "c", n=2)).error is None  # the first of them was taken before
+        assert one.n == 3
+
+    run(test)
+
+
 def test_a_long_tick_leaves_the_loop_free() -> None:
     async def test(batcher: Batcher, pool: Pool) -> None:
         pool.slow = 0.05

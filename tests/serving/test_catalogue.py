@@ -11,8 +11,11 @@ import torch
 from serving.loopback import serving
 from serving.test_sockets import ask, value
 
+import unrolled
 from unrolled.runs.opening import open_run
 from unrolled.runs.trained import Trained
+from unrolled.serving.serve_options import ServeOptions
+from unrolled.serving.served import Served
 
 
 @pytest.fixture
@@ -82,3 +85,11 @@ def test_a_damaged_run_leaves_the_old_one_serving(run: Path, caplog: pytest.LogC
         assert server.ask("POST", "/v1/reload").json == {"models": {"run": "unchanged"}}
         assert server.ask("GET", "/readyz").json == {"ready": True}
     assert "is damaged" in caplog.text
+
+
+def test_sessions_of_a_transformer_that_sees_all_have_an_end(load: Trained, tmp_path: Path) -> None:
+    data = {"load": [n % 5 for n in range(60)]}
+    asked = {"target": "load", "horizon": 1, "hidden": 4, "steps": 1, "only": "none", "model": "transformer"}
+    trained = unrolled.fit(data, **asked, out=tmp_path / "run", quiet=True)  # type: ignore[arg-type]
+    assert Served("attends", trained, ServeOptions(), lambda *_: None).batcher._most_steps == 10_000
+    assert Served("load", load, ServeOptions(), lambda *_: None).batcher._most_steps is None

@@ -37,6 +37,7 @@ class Batcher:
         pool: the model's sessions. Whoever else touches it holds `lock`.
         options: of the server.
         watch: is told of each tick: its seconds and its steps.
+        grows: whether the state of a session grows with each step.
 
     Attributes:
         lock: held while the pool works.
@@ -45,8 +46,9 @@ class Batcher:
         errors: type of an error -> the items that ended with it.
     """
 
-    def __init__(self, pool: Pool, options: ServeOptions, watch: Watch = lambda *_: None) -> None:
+    def __init__(self, pool: Pool, options: ServeOptions, watch: Watch = lambda *_: None, *, grows: bool = False) -> None:
         self.pool, self._options, self._watch = pool, options, watch
+        self._most_steps = options.session_steps if grows else None
         self.steps, self.errors = 0, Counter[str]()
         self.lock = asyncio.Lock()
         self.waiting = 0
@@ -149,6 +151,7 @@ class Batcher:
             item.begun = True
             try:
                 item.begin(session.n, session.last)
+                self._check_length(session.n + len(item.values) - len(item.answers))
             except Refused as refused:
                 self._done(session, refused)
                 return False
@@ -156,6 +159,10 @@ class Batcher:
                 self._done(session)
                 return False
         return True
+
+    def _check_length(self, steps: int) -> None:
+        if self._most_steps is not None and steps > self._most_steps:
+            raise Refused("Conflict", f"a session of this model has at most {self._most_steps} steps: open a new one")
 
     async def _push(self, taken: Sequence[Stepped]) -> list[dict[str, Any] | UnrolledError]:
         pushed = [(session.handle, session.items[0].next_value) for session in taken]

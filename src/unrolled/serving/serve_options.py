@@ -21,6 +21,7 @@ class ServeOptions(Part):
     deadline: float = option(10.0, "A step that waited so long since its arrival is not taken.", gt=0)
     session_waiting: int = option(32, "Messages of one session that may wait.", ge=1)
     waiting: int = option(20_000, "Steps that may wait in all, for each model.", ge=1)
+    session_steps: int = option(10_000, "Steps of a session whose state grows with each; others have no limit.", ge=1)
     message_steps: int = option(256, "Steps of one session in a message.", ge=1)
     steps: int = option(4096, "Steps of many sessions in a message.", ge=1)
     sessions: int = option(100_000, "Sessions in memory.", ge=1)

@@ -36,8 +36,10 @@ class Served:
         self.retired = False
         self.cannot_stream: str | None = None
         self._batcher: Batcher | None = None
+        described = trained.describe()
+        grows = described.state_bytes_per_step > 0 and described.attention_window is None
         try:
-            self._batcher = Batcher(trained.pool(device="cpu"), options, watch)
+            self._batcher = Batcher(trained.pool(device="cpu"), options, watch, grows=grows)
         except UsageError as error:
             self.cannot_stream = str(error)
 
