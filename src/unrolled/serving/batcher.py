@@ -46,7 +46,9 @@ class Batcher:
         errors: type of an error -> the items that ended with it.
     """
 
-    def __init__(self, pool: Pool, options: ServeOptions, watch: Watch = lambda *_: None, *, grows: bool = False) -> None:
+    def __init__(
+        self, pool: Pool, options: ServeOptions, watch: Watch = lambda *_: None, *, grows: bool = False
+    ) -> None:
         self.pool, self._options, self._watch = pool, options, watch
         self._most_steps = options.session_steps if grows else None
         self.steps, self.errors = 0, Counter[str]()

@@ -181,9 +181,7 @@ class FolderStore(Store):
             return
         before = time.time() - self._keep
         self._sizes[number] = self._path(number).stat().st_size
-        self._know(
-            {entry.session: None if entry.gone or entry.put < before else place for place, entry in found}
-        )
+        self._know({entry.session: None if entry.gone or entry.put < before else place for place, entry in found})
 
     def _entries(self, number: int) -> Iterator[tuple[_Place, _Entry]]:
         data = self._path(number).read_bytes()
