@@ -11,7 +11,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from unrolled.errors import UnrolledError
 from unrolled.runs.trained import Trained
-from unrolled.serving import completions, counters, http, predictions, server_events, sockets
+from unrolled.serving import completions, counters, http, inference, predictions, server_events, sockets
 from unrolled.serving.guard import Guard
 from unrolled.serving.openapi import openapi
 from unrolled.serving.serve_options import ServeOptions
@@ -57,6 +57,18 @@ def app(
             Route("/v1/models/{name}", completions.model),
             Route("/v1/predict", predictions.predict, methods=["POST"]),
             Route("/v1/model", http.model),
+            Route("/v2", inference.server),
+            Route("/v2/health/live", inference.live),
+            Route("/v2/health/ready", inference.ready),
+            *(
+                Route(f"/v2/models/{{name}}{version}{path}", endpoint, methods=[method])
+                for version in ("", "/versions/{version}")
+                for path, endpoint, method in (
+                    ("", inference.metadata, "GET"),
+                    ("/ready", inference.model_ready, "GET"),
+                    ("/infer", inference.infer, "POST"),
+                )
+            ),
             Route("/v1/reload", http.reload, methods=["POST"]),
             Route("/metrics", counters.metrics),
             Route("/healthz", http.alive),

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from unrolled.serving.messages import encoded
-from unrolled.serving.refusals import Refused, about, retry_after, status_of
+from unrolled.serving.refusals import Refused, retry_after, status_of, told_at
 from unrolled.serving.serve_options import ServeOptions
 
 __all__ = ["OPEN", "PROTOCOL", "Guard", "body_of", "refusal"]
@@ -58,7 +58,7 @@ class Guard:
                 send = _with_headers(send, _allowing(cross))
             self._check_token(scope, headers)
         except Refused as refused:
-            await refusal(refused)(scope, receive, send)
+            await refusal(refused, scope["path"])(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -98,10 +98,10 @@ class Guard:
             raise Refused("Unauthorized", "the token is missing or wrong: send Authorization: Bearer <token>")
 
 
-def refusal(error: Refused) -> Response:
+def refusal(error: Refused, path: str = "") -> Response:
     """A refusal as an answer; for a WebSocket it stands in place of the handshake."""
     headers = {"www-authenticate": "Bearer"} if error.kind == "Unauthorized" else retry_after(error)
-    return Response(encoded({"error": about(error)}), status_of(error), headers, "application/json")
+    return Response(encoded({"error": told_at(path, error)}), status_of(error), headers, "application/json")
 
 
 async def body_of(request: Request, most: int, seconds: float) -> bytes:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from unrolled.serving.completions import Completion
+from unrolled.serving.inference import Infer
 from unrolled.serving.messages import Step, encoded
 from unrolled.serving.predictions import Table
 from unrolled.serving.server_events import EVENTS, Generate
@@ -43,6 +44,12 @@ class Fault(Struct):
     retry_after_s: float | UnsetType = UNSET
     column: str | UnsetType = UNSET
     n: int | UnsetType = UNSET
+
+
+class FailedInference(Struct):
+    """A request in the Open Inference Protocol that was not carried out: why, in a sentence."""
+
+    error: str
 
 
 class Failed(Struct):
@@ -120,6 +127,8 @@ _TRIPLES = {
     "items": {"type": "array", "minItems": 3, "maxItems": 4, "description": "session, n, answer; saved_n"},
 }
 
+_INFER = (*_BODY, 404, 415, 422, 504)
+
 # Method and path -> what it takes and gives.
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/sessions"): Operation(gives=Opened, status=HTTPStatus.CREATED, fails=(404, 409), query=("model",)),
@@ -136,6 +145,15 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/predict"): Operation(Table, Row, fails=(*_BODY, 404, 406, 415, 422, 504), query=("model",)),
     ("POST", "/v1/reload"): Operation(gives=Reloaded, fails=(409,)),
     ("GET", "/metrics"): Operation(gives=str),
+    ("GET", "/v2"): Operation(gives=Row),
+    ("GET", "/v2/health/live"): Operation(gives=Row, unready=Row),
+    ("GET", "/v2/health/ready"): Operation(gives=Row, unready=Row),
+    ("GET", "/v2/models/{name}"): Operation(gives=Row, fails=(404,)),
+    ("GET", "/v2/models/{name}/ready"): Operation(gives=Row, fails=(404,), unready=Row),
+    ("POST", "/v2/models/{name}/infer"): Operation(Infer, Row, fails=_INFER),
+    ("GET", "/v2/models/{name}/versions/{version}"): Operation(gives=Row, fails=(404,)),
+    ("GET", "/v2/models/{name}/versions/{version}/ready"): Operation(gives=Row, fails=(404,), unready=Row),
+    ("POST", "/v2/models/{name}/versions/{version}/infer"): Operation(Infer, Row, fails=_INFER),
     ("GET", "/v1/model"): Operation(gives=Row, fails=(404,), query=("model",)),
     ("GET", "/healthz"): Operation(gives=Alive, unready=Alive),
     ("GET", "/readyz"): Operation(gives=Ready, unready=Ready),
@@ -155,7 +173,8 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         for method in sorted(route.methods or ())
         if (method, route.path) in OPERATIONS
     ]
-    kinds = {str(kind): kind for *_, one in asked for kind in (one.reads, one.gives, one.unready, Failed)}
+    kinds = {str(kind): kind for *_, one in asked for kind in (one.reads, one.gives, one.unready)}
+    kinds |= {str(kind): kind for kind in (Failed, FailedInference)}
     named = [kind for kind in kinds.values() if kind not in (None, bytes, str) and not isinstance(kind, dict)]
     schemas, components = msgspec.json.schema_components(named, ref_template="#/components/schemas/{name}")
     known = dict(zip(map(str, named), schemas, strict=True))
@@ -184,11 +203,13 @@ async def openapi(request: Request) -> Response:
 def _described(path: str, route: Route, operation: Operation, known: dict[str, Any]) -> dict[str, Any]:
     told = " ".join((route.endpoint.__doc__ or "").split("\n\n")[0].split())
     answers: dict[str, Any] = {str(int(operation.status)): _answer("Carried out.", operation.gives, known)}
+    failure = FailedInference if path.startswith("/v2") else Failed
     for status in (401, 403, 421, *operation.fails):
-        answers[str(status)] = _answer(HTTPStatus(status).phrase, Failed, known)
+        answers[str(status)] = _answer(HTTPStatus(status).phrase, failure, known)
     if operation.streams:
         answers[str(int(operation.status))]["content"] |= {EVENTS: {"schema": {"type": "string"}}}
-    answers["503"] = _answer(HTTPStatus(503).phrase, operation.unready, known)
+    unready = failure if operation.unready is Failed else operation.unready
+    answers["503"] = _answer(HTTPStatus(503).phrase, unready, known)
     names = re.findall(r"{(\w+)}", path)
     text = {"schema": {"type": "string"}}
     found: dict[str, Any] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from unrolled.errors import DataError, ModelError, UnrolledError, UsageError
 
-__all__ = ["Refused", "about", "kind_of", "retry_after", "status_of"]
+__all__ = ["Refused", "about", "kind_of", "retry_after", "status_of", "told_at"]
 
 _STATUS = {  # type of the error in an answer -> the status of HTTP
     "BadRequest": HTTPStatus.BAD_REQUEST,
@@ -76,6 +76,11 @@ def retry_after(error: UnrolledError) -> dict[str, str]:
 def kind_of(error: UnrolledError) -> str:
     """Its type in an answer."""
     return error.kind if isinstance(error, Refused) else type(error).__name__
+
+
+def told_at(path: str, error: UnrolledError) -> dict[str, Any] | str:
+    """An error as the protocol of a path wants it: a sentence in the Open Inference Protocol, else `about`."""
+    return str(error) if path.startswith("/v2") else about(error)
 
 
 def about(error: UnrolledError) -> dict[str, Any]:
