@@ -12,6 +12,7 @@ from configs import model_config
 
 import unrolled as ur
 from unrolled.batch import Discrete, Side, Spelled, lengths_of, letters_of
+from unrolled.errors import DataError
 from unrolled.models._sides import Sides
 from unrolled.models.network import Network
 from unrolled.runs.trained import Trained
@@ -60,6 +61,13 @@ def test_a_stream_is_told_the_title_first_and_ends_where_predict_does(tmp_path: 
     elsewhere = model.stream(live.snapshot())
     for session in (live, elsewhere):
         assert session.push({"body": "down w4"})["y_p_1"] == pytest.approx(wanted, abs=1e-6)
+    pool = model.pool()
+    one, other, third = pool.open(), pool.open(), pool.open(elsewhere.snapshot())
+    begun, _, refused = pool.push([(one, {**row, "body": "w2 w3"}), (other, row), (third, {**row, "title": "w9"})])
+    assert isinstance(begun, dict) and isinstance(refused, DataError)
+    (both,) = pool.push([(one, {"body": "down w4"})])
+    assert isinstance(both, dict)
+    assert both["y_p_1"] == pytest.approx(wanted, abs=1e-6)
     opened = ur.load(tmp_path / "run")
     assert opened.predict([row]).column("y_p_1")[0].as_py() == wanted
 
