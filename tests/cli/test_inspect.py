@@ -53,7 +53,7 @@ def test_without_a_file_it_takes_its_own_validation_split(unrolled: Unrolled, ru
     assert done.out.splitlines()[0].split(maxsplit=1) == ["on", "its own valid split"]
     answers = unrolled("inspect", runs.reviews)  # one answer a row
     assert answers.code == 0
-    assert "a single step has no loss here; unrolled evaluate --worst 5 lists the worst rows" in " ".join(
+    assert "none: a row has one loss here; unrolled evaluate --worst 5 lists the worst rows" in " ".join(
         answers.out.split()
     )
     assert unrolled("inspect", runs.load).code == 0  # a forecast
@@ -109,7 +109,7 @@ def test_one_answer_is_explained_the_worst_or_the_one_asked_for(unrolled: Unroll
     assert chosen["read"] == ["<begin>", "t", "h", "e", " ", "c"]
     assert len(chosen["values"]) == 6
     says = unrolled("inspect", runs.text, "--text", "the cat sat. a dog", "--why", 5).out
-    assert "answer       the answer at step 5 (score " in says and "rests most on the steps" in says
+    assert "answer       the answer at step 5 (logit " in says and "rests most on the steps" in says
     whole = unrolled("inspect", runs.reviews, "--text", "the film was great", "--json").json
     assert whole["answer"]["step"] is None and whole["answer"]["read"][-1] == "great"
     done = unrolled("inspect", runs.reviews, "--text", "the film was great", "--why", 1)
@@ -236,3 +236,9 @@ def test_pages_that_cannot_be_written(unrolled: Unrolled, runs: Runs, words: tup
     assert (done.code, done.out) == (2, "") and says in done.err
     both = unrolled("inspect", runs.text, runs.file("cats.txt"), "--live", "--json")
     assert both.code == 2 and "so it does not go with --json" in both.out + both.err
+
+
+def test_an_empty_name_is_not_the_current_folder(unrolled: Unrolled, runs: Runs) -> None:
+    for words in (("inspect", runs.text, ""), ("inspect", ""), ("watch", ""), ("predict", runs.text, "")):
+        done = unrolled(*words)
+        assert done.code == 2 and "named by an empty word" in done.err

@@ -24,7 +24,7 @@ def test_it_writes_one_page_and_prints_each_claim(unrolled) -> None:  # type: ig
     done = unrolled("tour", "--no-open")
     assert done.code == 0
     assert Path("tour.html").read_text() == "<p>the page</p>"
-    assert done.out == "gates: they keep 0.9.\nmemory: It did not come true in this run: none.\n"
+    assert done.out == "gates: they keep 0.9.\nmemory: it did not come true in this run: none.\n"
     assert "wrote tour.html" in done.err
 
 

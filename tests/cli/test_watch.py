@@ -159,3 +159,9 @@ def test_what_is_no_run_is_refused(unrolled: Unrolled, tmp_path: Path) -> None:
     assert (done.code, done.err) == (4, f"error: {tmp_path / 'other'}: no such run directory\n")
     assert unrolled("watch", tmp_path).code == 4
     assert unrolled("watch").code == 2
+
+
+def test_a_training_that_ended_before_its_first_entry(unrolled: Unrolled, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((run / "config.json").read_bytes())
+    lines = unrolled("watch", tmp_path, "--once").out.splitlines()
+    assert "stopped before its end" in lines[0] and lines[1] == "nothing was logged"

@@ -64,3 +64,9 @@ def test_elsewhere_there_is_no_notebook(monkeypatch: pytest.MonkeyPatch, shell: 
     assert notebook_output() is None
     monkeypatch.delitem(sys.modules, "IPython")
     assert notebook_output() is None
+
+
+def test_columns_of_words_are_aligned_left() -> None:
+    html = grid(["row", "text", "loss", "shape"], [["1", "a film", 0.5, "3 × 4"], ["2", "", None, "12 × 1"]])
+    sides = ["left" if "text-align:left" in one else "right" for one in html.split("<th")[2:6]]
+    assert sides == ["left", "left", "right", "right"]

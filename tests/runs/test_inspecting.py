@@ -78,3 +78,22 @@ def test_what_was_never_seen_is_said_once_of_the_whole_data(clicks: Trained, cap
     found = ur.inspect(clicks, {"clicks": [["item1", "new"] * 4, ["item2", "item3"] * 4]})
     assert [line for line in found.notes if "not seen" in line] == ["clicks: 4 of 16 labels were not seen in training"]
     assert not caplog.records
+
+
+def test_a_written_answer_has_the_losses_of_its_symbols(tmp_path: Path) -> None:
+    data = {"digits": ["1 2 3", "4 5", "6 7"] * 10, "back": ["3 2 1", "5 4", "7 6"] * 10}
+    options: dict[str, Any] = {"target": "back", "task": "translate", "tokens": "words", **SMALL}
+    model = ur.fit(data, out=tmp_path / "run", **{k: v for k, v in options.items() if k not in ("blend", "only")})
+    found = ur.inspect(model, data)
+    assert found.trace.batch is not None
+    losses = model.task.each(found.trace.outputs, found.trace.batch)[0][0]
+    assert f"written symbols 0 to {len(losses) - 1}: the mean loss is {losses.mean():.3g}" in says(found)["worst steps"]
+    assert f"{losses.max():.3g}, is that of symbol {int(losses.argmax())}" in says(found)["worst steps"]
+    assert "(logit " in says(found)["answer"]
+    without = ur.inspect(model, {"digits": ["1 2 3"]})
+    assert says(without)["worst steps"] == "none: the row has no target"
+
+
+def test_the_answer_that_is_explained_has_steps_before_it(clicks: Trained) -> None:
+    found = ur.inspect(clicks, {"clicks": [["item1", "item2", "item3", "item4"]] * 3})
+    assert not isinstance(found.why, str) and found.why.step != 0

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unrolled.errors import ModelError
 from unrolled.runs.training_log import Phase, TrainingLog, from_events, read_log
 
 NORMS = {"columns.embeddings": 3.0, "layer.layers.0": 4.0, "head": 12.0}
@@ -97,3 +98,10 @@ def test_in_a_race_it_is_that_of_the_newest_contestant(tmp_path: Path) -> None:
     assert read_log(tmp_path).steps.tolist() == [40]
     written(tmp_path / "metrics.jsonl", [step(60)])
     assert read_log(tmp_path).steps.tolist() == [60]
+
+
+@pytest.mark.parametrize("entry", ['"kind": "look"', '"kind": "step", "loss": "x"', '"kind": [1]', '"kind": "refit"'])
+def test_an_entry_of_another_shape_is_a_damaged_log(tmp_path: Path, entry: str) -> None:
+    written(tmp_path / "metrics.jsonl", [], torn=f'{{"step": 1, {entry}}}\n')
+    with pytest.raises(ModelError, match=r"metrics\.jsonl is damaged"):
+        read_log(tmp_path)

@@ -52,7 +52,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def test_a_claim_follows_from_what_is_measured(found: Measured, name: str) -> None:
     true, false = (claims(replace(found, **changed))[name] for changed in CASES[name])
     assert true.holds and str(true) == true.sentence
-    assert not false.holds and str(false) == f"It did not come true in this run: {false.sentence}"
+    assert not false.holds and str(false) == f"it did not come true in this run: {false.sentence}"
 
 
 def test_the_numbers_are_in_the_sentences(found: Measured) -> None:

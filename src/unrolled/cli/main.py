@@ -77,6 +77,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     verb, bound, _ = _app(words).parse_args(_dashes_last(words))
+    if "" in bound.args:  # an unset variable of a shell, which would be read as the current folder
+        raise UsageError("a run or a file is named by an empty word; give its name, or . for the current folder")
     return int(verb(*bound.args, **bound.kwargs) or 0)
 
 

@@ -20,6 +20,7 @@ __all__ = ["watch"]
 _EVERY = 0.5  # seconds between two looks at the directory
 _WIDTH, _INDENT, _CURVE = 110, 15, 40  # characters
 _ROWS = 6  # parts and gates that are shown, of a deep network
+_NOTHING = {"finished": "no network was trained", "stopped": "nothing was logged"}
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
@@ -145,7 +146,7 @@ def _block(state: TrainingState) -> list[str]:
 def _progress(state: TrainingState) -> Iterator[str]:
     log = state.log
     if not len(log.steps) and not len(log.validated):
-        yield "nothing is logged yet" if not state.over else "no network was trained"
+        yield _NOTHING.get(state.doing, "nothing is logged yet")
         return
     total = "" if log.total is None else f" of {log.total:,}"
     share = "" if state.share is None else f" ({state.share:.0%})"

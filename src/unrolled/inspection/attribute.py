@@ -58,6 +58,7 @@ class Attribution:
         baseline: what stands in place of a step.
         note: why there is another method than asked for, and what else limits what is shown; or empty.
         read: what was read at each of the W steps, in words, where it is known.
+        scale: what F is in words, such as the logit of what came; see `Task.score`.
     """
 
     answer: str
@@ -72,6 +73,7 @@ class Attribution:
     baseline: str
     note: str = ""
     read: tuple[str, ...] = ()
+    scale: str = "score"
 
     @property
     def total(self) -> float:
@@ -101,7 +103,7 @@ class Attribution:
     @property
     def sentence(self) -> str:
         """The steps that the answer rests on, and how far the values can be trusted."""
-        what = f"{self.answer} ({'loss' if self.of == 'loss' else 'score'} {self.score:.3g})"
+        what = f"{self.answer} ({self.scale} {self.score:.3g})"
         noted = f"; {self.note}" if self.note else ""
         if not any(self.values):
             every = f"any of the {len(self.values):,} steps" if len(self.values) > 1 else "the only step"
@@ -185,6 +187,7 @@ def _measured(answer: Answer, rows: StandIns, method: Method) -> Attribution:
         without=rows.without_all(vectors),
         baseline=_ZERO if zero else _MEAN,
         note=_elsewhere(answer.network, rows),
+        scale="loss" if answer.of == "loss" else answer.task.score_name,
     )
 
 

@@ -209,7 +209,8 @@ class Trace:
 
     def __repr__(self) -> str:
         same = "" if self.difference != self.difference else f", {self.difference:.1e} from the ordinary run"
-        return f"Trace({self.steps} steps, {', '.join(self.names) or 'nothing shown'}{same})"
+        steps = "1 step" if self.steps == 1 else f"{self.steps:,} steps"
+        return f"Trace({steps}, {', '.join(self.names) or 'nothing shown'}{same})"
 
 
 def trace(

@@ -17,6 +17,7 @@ __all__ = ["HEIGHT", "Figure", "height_of_rows"]
 HEIGHT = 190  # pixels between the axes, where the values do not ask for another height
 _ROW, _LEAST, _MOST = 22, 44, 420  # pixels of a row of names; the least and the greatest height of rows together
 _LINE, _RIGHT, _NAME = 18, 14, 150  # pixels of a line of text, right of the axes, of the longest name
+_WIDE = 7.6  # pixels of a letter in a wide font: two names of a legend never touch
 _ACROSS, _DOWN = 56, 36  # pixels from one tick to the next
 _NAME_DOWN, _NAME_SLANTED, _SLANT = 12, 15, 35  # pixels from one name to the next; degrees of those without room
 
@@ -109,7 +110,7 @@ class Figure:
                 continue
             seen.add(mark.name)
             text = shortened(mark.name, wide - mark.room)
-            needs = mark.room + LETTER * len(text) + 14
+            needs = mark.room + _WIDE * len(text) + 14
             if right and right + needs > wide:
                 right, row = 0.0, row + 1
             y = top + _LINE * row + 8

@@ -35,14 +35,16 @@ def cell(title: str, *parts: str) -> str:
 
 
 def grid(head: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> str:
-    """A table; the first column is aligned left, the others right. ``title`` stands above it.
+    """A table; numbers are aligned right, and the first column and those with words left. ``title`` stands above it.
 
     Example:
         >>> grid(["", "mse"], [["a<b", 0.5]]).count("<td"), "a&lt;b" in grid(["", "mse"], [["a<b", 0.5]])
         (1, True)
     """
-    names = "".join(_box("th", name, first=place == 0, scope="col") for place, name in enumerate(head))
-    lines = "".join(f"<tr>{_line(row)}</tr>" for row in rows)
+    rows = list(rows)
+    left = [not place or any(_is_words(row[place]) for row in rows) for place in range(len(head))]
+    names = "".join(_box("th", name, first=early, scope="col") for name, early in zip(head, left, strict=True))
+    lines = "".join(f"<tr>{_line(row, left)}</tr>" for row in rows)
     above = f'<caption style="text-align:left;padding:2px 0">{words(title)}</caption>' if title else ""
     look = "border-collapse:collapse;margin:6px 0;font-variant-numeric:tabular-nums"
     return f'<table style="{look}">{above}<thead><tr>{names}</tr></thead><tbody>{lines}</tbody></table>'
@@ -67,9 +69,14 @@ def sentences(lines: Iterable[str]) -> str:
     return "".join(f'<p style="{_LINE}">{words(line)}</p>' for line in lines)
 
 
-def _line(row: Sequence[Any]) -> str:
+def _is_words(value: Any) -> bool:
+    """Whether a cell is read as words: a text without a digit at its beginning."""
+    return isinstance(value, str) and bool(value) and not value.lstrip("+-−±")[:1].isdigit()
+
+
+def _line(row: Sequence[Any], left: Sequence[bool]) -> str:
     return "".join(
-        _box("th" if place == 0 else "td", value, first=place == 0, scope="row" if place == 0 else "")
+        _box("th" if place == 0 else "td", value, first=left[place], scope="row" if place == 0 else "")
         for place, value in enumerate(row)
     )
 

@@ -41,7 +41,9 @@ def explained(task: Task, found: TracedRow, loss: Tensor | None, step: int | Non
     if step is not None and not task.coder.form.writes and not first <= step < stop:
         raise UsageError(f"{named('why')} {step} is none of the steps that were looked at, {first:,} to {stop - 1:,}")
     if step is None and loss is not None and len(loss):
-        step = first + int(loss.nan_to_num().argmax())
+        # The answer at the row's first step rests on that step only, so that there is nothing to compare.
+        begin = int(first == 0 and len(loss) > 1)
+        step = first + begin + int(loss[begin:].nan_to_num().argmax())
     try:
         why = trace.attribute(-1 if step is None else step - found.start)
     except (UsageError, DataError) as error:

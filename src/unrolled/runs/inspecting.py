@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import torch
+
 from unrolled.inspection.attribute import Attribution
 from unrolled.inspection.context import Context
 from unrolled.inspection.dynamics import Dynamics
@@ -108,9 +110,24 @@ class Inspection:
 
     def _of_steps(self) -> str:
         if self.loss is None:
-            return f"none: a single step has no loss here; unrolled evaluate --worst {MOST} lists the worst rows"
+            return self._of_rows()
         start, stop = self.steps
         return f"row {self.row}, steps {start:,} to {stop - 1:,}: the mean loss is {self.loss:.3g}"
+
+    def _of_rows(self) -> str:
+        """What stands in place of the worst steps, where the steps that are read have no losses."""
+        rows, given = f"unrolled evaluate --worst {MOST} lists the worst rows", self.trace.batch
+        if given is None or given.target is None or self.trace.own_answer:
+            return "none: the row has no target"
+        if not self.network.writes:
+            return f"none: a row has one loss here; {rows}"
+        with torch.no_grad():
+            losses = self.task.each(self.trace.outputs, given)[0][0]
+        worst = int(losses.argmax())
+        return (
+            f"row {self.row}, written symbols 0 to {len(losses) - 1:,}: the mean loss is {float(losses.mean()):.3g}, and "
+            f"the highest, {float(losses[worst]):.3g}, is that of symbol {worst:,}; {rows}"
+        )
 
     def _proof(self) -> str:
         difference = self.trace.difference

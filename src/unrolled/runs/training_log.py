@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from unrolled.errors import ModelError
 from unrolled.inspection.names import part_in_words
 from unrolled.training.hooks import LOG, Event
 
@@ -124,6 +125,9 @@ def read_log(folder: Path) -> TrainingLog:
     """The log of the run in ``folder``; empty if nothing was logged. During a race, that of the newest contestant.
 
     A run that is training may be read: a line that is written at this moment is left out.
+
+    Raises:
+        ModelError: an entry lacks what it needs, or holds something else.
     """
     path = folder / LOG
     try:
@@ -132,6 +136,8 @@ def read_log(folder: Path) -> TrainingLog:
         return from_events(_events(path.read_text("utf-8", errors="replace")))
     except FileNotFoundError:  # a race that ends at this moment moves its logs
         return TrainingLog()
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:  # whole lines, but not ours
+        raise ModelError(f"{path} is damaged: {error!r}; without it the model still opens") from None
 
 
 def _events(text: str) -> Iterable[Event]:

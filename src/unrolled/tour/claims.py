@@ -38,7 +38,7 @@ class Claim:
     sentence: str
 
     def __str__(self) -> str:
-        return self.sentence if self.holds else f"It did not come true in this run: {self.sentence}"
+        return self.sentence if self.holds else f"it did not come true in this run: {self.sentence}"
 
 
 def claims(found: Measured) -> dict[str, Claim]:

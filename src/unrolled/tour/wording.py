@@ -15,8 +15,7 @@ def paragraphs(*texts: str) -> str:
 
 def measured(claim: Claim) -> str:
     """The claim's numbers, and a sentence where it did not come true."""
-    said = str(claim)
-    return f"<p><strong>Measured here:</strong> {escaped(said[:1].lower() + said[1:])}</p>"
+    return f"<p><strong>Measured here:</strong> {escaped(claim)}</p>"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
