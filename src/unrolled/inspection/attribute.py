@@ -187,8 +187,16 @@ def _measured(answer: Answer, rows: StandIns, method: Method) -> Attribution:
         without=rows.without_all(vectors),
         baseline=_ZERO if zero else _MEAN,
         note=_elsewhere(answer.network, rows),
-        scale="loss" if answer.of == "loss" else answer.task.score_name,
+        scale="loss" if answer.of == "loss" else _scale(answer.task),
     )
+
+
+def _scale(task: Task) -> str:
+    """What `Task.score` is, in words."""
+    if task.chain:
+        return "minus the loss"
+    words = {"softmax": "logit", "sigmoid": "log odds", "mean": "scaled answer"}
+    return words.get(task.mixing or "", "score")
 
 
 def _occluded(rows: StandIns, score: float) -> dict[str, Tensor]:

@@ -125,8 +125,8 @@ class Inspection:
             losses = self.task.each(self.trace.outputs, given)[0][0]
         worst = int(losses.argmax())
         return (
-            f"row {self.row}, written symbols 0 to {len(losses) - 1:,}: the mean loss is {float(losses.mean()):.3g}, and "
-            f"the highest, {float(losses[worst]):.3g}, is that of symbol {worst:,}; {rows}"
+            f"row {self.row}, written symbols 0 to {len(losses) - 1:,}: the mean loss is {float(losses.mean()):.3g}, "
+            f"and the highest, {float(losses[worst]):.3g}, is that of symbol {worst:,}; {rows}"
         )
 
     def _proof(self) -> str:

@@ -292,10 +292,6 @@ class Forecast(Task):
             per_value = error.square()[..., 0]
         return per_value.sum(), known.sum()
 
-    @property
-    def score_name(self) -> str:
-        return "sum of the scaled forecast"
-
     def score(self, outputs: Tensor, batch: Batch) -> Tensor:
         return self.predict(outputs, batch)[..., self._middle].flatten(1).sum(1)
 

@@ -172,10 +172,6 @@ class NextStep(Task):
         of_values, known = self._nats(outputs, batch, mask)
         return placed(of_values.sum(-1), mask), placed(known, mask)
 
-    @property
-    def score_name(self) -> str:
-        return "scaled number" if self.steps == "real" else super().score_name
-
     def score(self, outputs: Outputs, batch: Batch) -> Tensor:
         if self.steps != "real":
             return super().score(outputs, batch)

@@ -249,13 +249,6 @@ class Task(Protocol):
         """
         return batch
 
-    @property
-    def score_name(self) -> str:
-        """What `score` is, in words."""
-        if self.chain:
-            return "minus the loss"
-        return {"mean": "scaled number", "sigmoid": "log odds"}.get(self.mixing, "logit")
-
     def score(self, outputs: Any, batch: Batch) -> Tensor:
         """How strongly each answer is given: the number that reach and attribution explain; shape as in `each`.
 

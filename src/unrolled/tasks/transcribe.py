@@ -116,10 +116,6 @@ class Transcribe(Task):
         nats = zero_padding(outputs, batch.lengths).log_softmax(-1).transpose(0, 1)  # (T, B, V)
         return F.ctc_loss(nats, target.clamp(min=0), batch.lengths, sizes, BLANK, reduction="none"), sizes
 
-    @property
-    def score_name(self) -> str:
-        return "minus the loss"
-
     def score(self, outputs: Tensor, batch: Batch) -> Tensor:
         return -self.each(outputs, batch)[0]
 
