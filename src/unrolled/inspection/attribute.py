@@ -187,13 +187,16 @@ def _measured(answer: Answer, rows: StandIns, method: Method) -> Attribution:
         without=rows.without_all(vectors),
         baseline=_ZERO if zero else _MEAN,
         note=_elsewhere(answer.network, rows),
-        scale="loss" if answer.of == "loss" else _scale(answer.task),
+        scale="loss" if answer.of == "loss" else _scale(answer),
     )
 
 
-def _scale(task: Task) -> str:
+def _scale(answer: Answer) -> str:
     """What `Task.score` is, in words."""
-    if task.chain:
+    task = answer.task
+    if answer.network.writes:
+        return "logit"
+    if task.chain or answer.batch.target_lengths is not None:
         return "minus the loss"
     words = {"softmax": "logit", "sigmoid": "log odds", "mean": "scaled answer"}
     return words.get(task.mixing or "", "score")
