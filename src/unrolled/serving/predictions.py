@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from unrolled.data.readers.table import read_written
+from unrolled.data.tables.in_memory import to_table
 from unrolled.errors import UsageError
 from unrolled.runs.trained import Trained
 from unrolled.serving.guard import body_of
@@ -27,7 +28,9 @@ from unrolled.serving.serve_options import ServeOptions
 __all__ = ["Predictor", "Table", "predict"]
 
 _JSON, _CSV, _ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
-_FORMS = (_JSON, _CSV, _ARROW)
+_LINES = "application/x-ndjson"
+_FORMS = (_JSON, _CSV, _ARROW, _LINES)
+_WRITTEN = {_CSV: ".csv", _LINES: ".jsonl"}  # form -> the suffix of such files
 _PIECE = 1_000  # rows that are turned into Python's values before others get their turn
 _UNPACKED = 1 << 28  # bytes of a table that came compressed
 _HERE = "the request"
@@ -90,7 +93,7 @@ _tables = msgspec.json.Decoder(Table)
 async def predict(request: Request) -> Response:
     """``POST /v1/predict?model=NAME``: the table that was sent, with predictions as new columns.
 
-    A table is JSON, ``{"rows": […]}`` or ``{"columns": {name: […]}}``; CSV; or an Arrow stream. The answer has the form
+    A table is JSON, ``{"rows": […]}`` or ``{"columns": {name: […]}}``; CSV; lines of JSON; or an Arrow stream. The answer has the form
     that ``Accept`` names, else that of the request.
     """
     service = request.app.state.service
@@ -102,8 +105,8 @@ async def predict(request: Request) -> Response:
     body = await body_of(request, options.predict_body, options.predict_deadline)
 
     def work() -> bytes:
-        rows, by_column = _read(body, form, model.trained)
-        return _written(model.trained.predict(rows), answer, by_column)
+        table, by_column = _read(body, form, model.trained)
+        return _written(model.without_files.predict(table), answer, by_column)
 
     return Response(await service.predictor.run(work), HTTPStatus.OK, media_type=answer)
 
@@ -116,30 +119,35 @@ def _form(named: str, otherwise: str) -> str:
     raise Refused(otherwise, f"tables are {', '.join(_FORMS)}, not {named[:60]!r}")
 
 
-def _read(body: bytes, form: str, trained: Trained) -> tuple[list[Any], bool]:
-    """The rows of a table, and whether it came as columns.
-
-    They are a plain list: in a table whose cells are the names of files, these files would be read.
-    """
+def _read(body: bytes, form: str, trained: Trained) -> tuple[Any, bool]:
+    """A table, or a list of texts; and whether it came as columns."""
+    if form in _WRITTEN:
+        return read_written(pa.py_buffer(body), _HERE, trained.config.data, _WRITTEN[form]), False
     if form == _JSON:
         table = decoded(_tables, body)
         if (table.rows is UNSET) == (table.columns is UNSET):
             raise Refused("BadRequest", 'a table has either "rows" or "columns"')
-        if table.rows is not UNSET:
-            return [msgspec.json.decode(row) for row in table.rows], False
-        if len({len(column) for column in table.columns.values()}) > 1:
-            raise Refused("BadRequest", "the columns differ in length")
-        names = list(table.columns)
-        return [dict(zip(names, row, strict=True)) for row in zip(*table.columns.values(), strict=True)], True
-    if form == _CSV:
-        return _rows_of(read_written(pa.py_buffer(body), _HERE, trained.config.data, ".csv")), False
+        if table.rows is UNSET:
+            return to_table(table.columns), True
+        return _joined([msgspec.json.decode(row) for row in table.rows]), False
     try:
         with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
             read = pa.Table.from_batches(_bounded(reader), reader.schema)
         read.validate(full=True)  # reading does not check offsets, and a crafted one would end the process
     except (pa.ArrowException, OSError, MemoryError) as error:
         raise Refused("BadRequest", f"this is not a valid Arrow stream: {str(error)[:200]}") from None
-    return _rows_of(read), False
+    return read, False
+
+
+def _joined(rows: list[Any]) -> Any:
+    """Rows as a table, made piece by piece, since making one keeps all other threads waiting; texts as they are."""
+    if all(isinstance(row, str) for row in rows):
+        return rows
+    pieces = [to_table(rows[start : start + _PIECE]) for start in range(0, len(rows), _PIECE)]
+    try:
+        return pa.concat_tables(pieces, promote_options="permissive")
+    except pa.ArrowException:
+        return to_table(rows)  # which says what does not fit
 
 
 def _bounded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -152,19 +160,17 @@ def _bounded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _rows_of(table: pa.Table) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for batch in table.to_batches(_PIECE):
-        rows += batch.to_pylist()
-    return rows
+def _lines(table: pa.Table) -> Iterator[bytes]:
+    return (encoded(row) for batch in table.to_batches(_PIECE) for row in batch.to_pylist())
 
 
 def _written(table: pa.Table, form: str, by_column: bool) -> bytes:
     if form == _JSON:
         if by_column:
             return encoded({"columns": table.to_pydict()})
-        pieces = (encoded(row) for batch in table.to_batches(_PIECE) for row in batch.to_pylist())
-        return b'{"rows":[' + b",".join(pieces) + b"]}"
+        return b'{"rows":[' + b",".join(_lines(table)) + b"]}"
+    if form == _LINES:
+        return b"\n".join([*_lines(table), b""])
     out = io.BytesIO()
     if form == _ARROW:
         with pa.ipc.new_stream(out, table.schema) as writer:

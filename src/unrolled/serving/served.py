@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from unrolled.errors import UsageError
@@ -13,6 +14,8 @@ from unrolled.serving.refusals import Refused
 from unrolled.serving.serve_options import ServeOptions
 
 __all__ = ["Served", "Watch"]
+
+_NO_COLUMN = ("\0",)  # where columns are named that hold names of files, no other one is looked at
 
 
 class Served:
@@ -53,6 +56,12 @@ class Served:
         if self._batcher is None:
             raise Refused("CannotStream", str(self.cannot_stream))
         return self._batcher
+
+    @cached_property
+    def without_files(self) -> Trained:
+        """The model, which takes cells that look like the names of files for texts, and opens none."""
+        data = self.trained.config.data.model_copy(update={"file_columns": _NO_COLUMN})
+        return replace(self.trained, config=self.trained.config.model_copy(update={"data": data}))
 
     def start(self) -> None:
         """Begin to answer, in the running loop."""
