@@ -93,8 +93,8 @@ _tables = msgspec.json.Decoder(Table)
 async def predict(request: Request) -> Response:
     """``POST /v1/predict?model=NAME``: the table that was sent, with predictions as new columns.
 
-    A table is JSON, ``{"rows": […]}`` or ``{"columns": {name: […]}}``; CSV; lines of JSON; or an Arrow stream. The answer has the form
-    that ``Accept`` names, else that of the request.
+    A table is JSON, ``{"rows": […]}`` or ``{"columns": {name: […]}}``; CSV; lines of JSON; or an Arrow stream. The
+    answer has the form that ``Accept`` names, else that of the request.
     """
     service = request.app.state.service
     model = service.models.find(request.query_params.get("model"))
