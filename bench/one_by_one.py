@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from unrolled.serving.options import ServeOptions
+from unrolled.serving.serve_options import ServeOptions
 
 import unrolled
 from unrolled.errors import UnrolledError
