@@ -10,11 +10,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from unrolled.serving.serve_options import ServeOptions
-
 import unrolled
 from unrolled.errors import UnrolledError
 from unrolled.runs.trained import Trained
+from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.server import run
 
 __all__ = ["Sessions"]

@@ -115,20 +115,23 @@ def _ten_thousand(run: Path) -> Figures:
 
 def s7(quick: bool) -> Figures:
     """A hundred steps in a message."""
-    with started(trained("load")) as server:
-        ids = _opened(server, 100)
-        message = json.dumps([[id_, None, json.loads(STEP)] for id_ in ids])
-        steps = json.dumps({"xs": [json.loads(STEP)] * 100})
-        rounds: list[tuple[str, Plan]] = [
-            ("a request, 100 sessions", Plan(0, 1, "/v1/steps", post=True, messages=[message], steps=100)),
-            ("a frame, 100 sessions", Plan(0, 1, "/v1/live/many", greets=False, messages=[message], steps=100)),
-            ("a frame, 1 session", Plan(0, 1, messages=[steps], steps=100)),
-        ]
-        for name, plan in rounds:
-            found = min((load(server, plan) for _ in range(1 if quick else 3)), key=lambda one: one["cpu_us"])
-            limit = None if name.endswith("1 session") else 10  # its steps follow one after the other
-            yield Figure(f"{name}: server", found["cpu_us"], "µs CPU a step", limit)
-            yield Figure(f"{name}: steps a second, p50 {found['p50']:.2f} ms", found["steps_a_second"], "")
+    run = trained("load")
+    with started(run) as ours, started(run, one_by_one=True) as other:
+        some = json.dumps({"xs": [json.loads(STEP)] * 100})
+        for name, path, post in (("a request", "/v1/steps", True), ("a frame", "/v1/live/many", False)):
+            found: list[dict[str, Any]] = []
+            for server in (ours, other):
+                message = json.dumps([[id_, None, json.loads(STEP)] for id_ in _opened(server, 100)])
+                plan = Plan(0, 1, path, post=post, greets=False, messages=[message], steps=100)
+                found.append(min((load(server, plan) for _ in range(1 if quick else 2)), key=lambda one: one["cpu_us"]))
+            mine, theirs = found
+            yield Figure(f"{name}, 100 sessions: server", mine["cpu_us"], "µs CPU a step", 10)
+            yield Figure(f"{name}, 100 sessions: one by one", theirs["cpu_us"], "µs CPU a step")
+            yield Figure(f"{name}, 100 sessions: ratio", theirs["cpu_us"] / mine["cpu_us"], "×")
+            yield Figure(f"{name}: steps a second, p50 {mine['p50']:.2f} ms", mine["steps_a_second"], "")
+        found = [load(server, Plan(0, 1, messages=[some], steps=100)) for server in (ours, other)]
+        yield Figure("a frame of 1 session, whose steps follow one another", found[0]["cpu_us"], "µs CPU a step")
+        yield Figure("the same one by one", found[1]["cpu_us"], "µs CPU a step")
 
 
 def s8(quick: bool) -> Figures:

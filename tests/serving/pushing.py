@@ -69,20 +69,23 @@ async def under_way(clients: Clients, then: Sequence[Callable[[], object]], seco
         seconds: how long to wait before it.
     """
     pushing = [asyncio.create_task(clients.push(number)) for number in range(len(clients.sessions))]
-    await _each_once(clients)
+    await _each_once(clients, pushing)
     for what in then:
         await asyncio.sleep(seconds())
         await asyncio.to_thread(what)
-        await _each_once(clients)
+        await _each_once(clients, pushing)
     clients.stopped = True
     await asyncio.gather(*pushing)
     await clients.close()
 
 
-async def _each_once(clients: Clients) -> None:
+async def _each_once(clients: Clients, pushing: Sequence[asyncio.Task[None]]) -> None:
     before = list(map(len, clients.answers))
     for _ in range(1500):
         await asyncio.sleep(0.02)
+        for one in pushing:
+            if one.done():
+                one.result()  # it ends early only by an error
         if all(len(answers) > count for answers, count in zip(clients.answers, before, strict=True)):
             return
 
