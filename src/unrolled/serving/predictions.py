@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -30,7 +30,6 @@ __all__ = ["Predictor", "Table", "predict"]
 _JSON, _CSV, _ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
 _LINES = "application/x-ndjson"
 _FORMS = (_JSON, _CSV, _ARROW, _LINES)
-_WRITTEN = {_CSV: ".csv", _LINES: ".jsonl"}  # form -> the suffix of such files
 _PIECE = 1_000  # rows that are turned into Python's values before others get their turn
 _UNPACKED = 1 << 28  # bytes of a table that came compressed
 _HERE = "the request"
@@ -88,6 +87,7 @@ class Table(Struct, forbid_unknown_fields=True):
 
 
 _tables = msgspec.json.Decoder(Table)
+_any = msgspec.json.Decoder()
 
 
 async def predict(request: Request) -> Response:
@@ -121,15 +121,17 @@ def _form(named: str, otherwise: str) -> str:
 
 def _read(body: bytes, form: str, trained: Trained) -> tuple[Any, bool]:
     """A table, or a list of texts; and whether it came as columns."""
-    if form in _WRITTEN:
-        return read_written(pa.py_buffer(body), _HERE, trained.config.data, _WRITTEN[form]), False
+    if form == _CSV:
+        return read_written(pa.py_buffer(body), _HERE, trained.config.data, ".csv"), False
+    if form == _LINES:
+        return _joined([line for line in body.splitlines() if line]), False
     if form == _JSON:
         table = decoded(_tables, body)
         if (table.rows is UNSET) == (table.columns is UNSET):
             raise Refused("BadRequest", 'a table has either "rows" or "columns"')
         if table.rows is UNSET:
             return to_table(table.columns), True
-        return _joined([msgspec.json.decode(row) for row in table.rows]), False
+        return _joined(table.rows), False
     try:
         with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
             read = pa.Table.from_batches(_bounded(reader), reader.schema)
@@ -139,15 +141,22 @@ def _read(body: bytes, form: str, trained: Trained) -> tuple[Any, bool]:
     return read, False
 
 
-def _joined(rows: list[Any]) -> Any:
-    """Rows as a table, made piece by piece, since making one keeps all other threads waiting; texts as they are."""
-    if all(isinstance(row, str) for row in rows):
-        return rows
-    pieces = [to_table(rows[start : start + _PIECE]) for start in range(0, len(rows), _PIECE)]
+def _joined(raw: Sequence[bytes | Raw]) -> Any:
+    """Rows of JSON as a table, made piece by piece, so that no other thread waits for all of them; texts as a list."""
+    pieces: list[pa.Table] = []
+    texts: list[str] = []
+    for start in range(0, len(raw), _PIECE):
+        rows = [decoded(_any, row) for row in raw[start : start + _PIECE]]
+        if all(isinstance(row, str) for row in rows):
+            texts += rows
+        else:
+            pieces.append(to_table(rows))
+    if not pieces:
+        return texts
     try:
-        return pa.concat_tables(pieces, promote_options="permissive")
+        return pa.concat_tables([*pieces, *([to_table(texts)] if texts else [])], promote_options="permissive")
     except pa.ArrowException:
-        return to_table(rows)  # which says what does not fit
+        return to_table([decoded(_any, row) for row in raw])  # which says what does not fit
 
 
 def _bounded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
