@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import threading
@@ -78,4 +79,6 @@ def serving(
     finally:
         server.should_exit = True
         thread.join(20)
-        assert not thread.is_alive()
+        if thread.is_alive():
+            loop = application.state.service._tasks[0].get_loop()
+            raise AssertionError(f"the server does not end; it waits for {[*map(str, asyncio.all_tasks(loop))]}")
