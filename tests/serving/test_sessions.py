@@ -14,6 +14,7 @@ from unrolled.serving.folder_store import FolderStore
 from unrolled.serving.refusals import Refused
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.service import Service
+from unrolled.serving.sessions import LiveSession
 from unrolled.serving.store import MemoryStore, Record, Store
 
 Make = Callable[[], Store]
@@ -185,3 +186,21 @@ def test_a_damaged_file_costs_only_its_sessions(tmp_path: Path, caplog: pytest.L
 
     asyncio.run(test())
     assert "is damaged and is not read" in caplog.text
+
+
+def test_a_session_that_is_used_while_others_are_parked_stays(load: Trained) -> None:
+    async def test(service: Service) -> None:
+        one, two = await service.open(None), await service.open(None)
+        one.seen = two.seen = one.seen - 601
+        forget = service.sessions._forget
+
+        async def forgotten(session: LiveSession) -> None:
+            await service.step(two, 1, [value(1)])
+            await forget(session)
+
+        service.sessions._forget = forgotten  # type: ignore[method-assign]
+        assert await service.sessions.park() == 1
+        assert (service.sessions.here(one.id), service.sessions.here(two.id)) == (None, two)
+        assert (await service.step(two, 2, [value(2)])).error is None
+
+    run(load, MemoryStore(60), test)

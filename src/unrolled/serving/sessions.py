@@ -189,11 +189,14 @@ class Sessions:
         before = now - self._options.park
         idle = [session for session in rest if session.seen < before and not session.model.retired]
         await self.save([session for session in idle if session.saved != session.n])
-        parked = [session for session in idle if session.at_rest and session.saved == session.n]
-        for session in parked:
-            if self._live.pop(session.id, None) is not None:
+        parked = 0
+        for session in idle:  # each is looked at when its turn comes: it may have been used meanwhile
+            still = session.at_rest and session.saved == session.n and self._live.get(session.id) is session
+            if still:
+                del self._live[session.id]
                 await self._forget(session)
-        return len(parked)
+                parked += 1
+        return parked
 
     async def _fetch(self, id_: str) -> LiveSession:
         record = await self._store.take(id_)
