@@ -211,7 +211,7 @@ def s14(quick: bool) -> Figures:
 
 
 def s23(quick: bool) -> Figures:
-    """Sessions while a prediction of 32 MiB runs."""
+    """Sessions while a prediction of a long table runs."""
     rows = 20_000 if quick else 400_000
     body = "load,temperature\n" + "10.5,12.25\n" * rows
     with started(trained("load")) as server:
@@ -265,7 +265,7 @@ def _predicted(server: Server, body: bytes) -> None:
     import urllib.request
 
     address = f"http://127.0.0.1:{server.port}/v1/predict"
-    request = urllib.request.Request(address, body, {"Content-Type": "text/csv", "Accept": "text/csv"})
+    request = urllib.request.Request(address, body, {"Content-Type": "text/csv", "Accept": "application/json"})
     with urllib.request.urlopen(request, timeout=120) as answer:
         answer.read()
 
