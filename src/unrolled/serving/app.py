@@ -11,7 +11,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from unrolled.errors import UnrolledError
 from unrolled.runs.trained import Trained
-from unrolled.serving import completions, counters, http, inference, predictions, server_events, sockets
+from unrolled.serving import completions, counters, http, inference, playground, predictions, server_events, sockets
 from unrolled.serving.guard import Guard
 from unrolled.serving.openapi import openapi
 from unrolled.serving.serve_options import ServeOptions
@@ -42,6 +42,7 @@ def app(
 
     found = Starlette(
         routes=[
+            Route("/", playground.playground),
             WebSocketRoute("/v1/live", sockets.live),
             WebSocketRoute("/v1/live/many", sockets.many),
             Route("/v1/sessions", http.open_session, methods=["POST"]),

@@ -99,7 +99,8 @@ async def close(request: Request) -> Response:
 
 async def model(request: Request) -> Response:
     """``GET /v1/model?model=NAME``: what a model reads and answers."""
-    return said(_service(request).models.find(request.query_params.get("model")).about)
+    models = _service(request).models
+    return said({**models.find(request.query_params.get("model")).about, "models": list(models.now)})
 
 
 async def alive(request: Request) -> Response:

@@ -26,6 +26,18 @@ Row = dict[str, Any]
 _STATE = "application/vnd.safetensors"
 
 
+class Page(str):
+    """A page for browsers."""
+
+
+# What is no JSON: how it is named in an operation -> its type, and its schema.
+_PLAIN: dict[Any, tuple[str, dict[str, Any]]] = {
+    str: ("text/plain", {"type": "string"}),
+    Page: ("text/html", {"type": "string"}),
+    bytes: (_STATE, {"type": "string", "format": "binary"}),
+}
+
+
 class Fault(Struct):
     """What is wrong.
 
@@ -100,7 +112,8 @@ class Operation(Struct, frozen=True):
     """What an address takes and gives.
 
     Attributes:
-        reads: type of the request's body, or its schema; ``bytes``: the state of a session, ``str``: a plain text;
+        reads: type of the request's body, or its schema; ``bytes``: the state of a session, ``str``: a plain text,
+            `Page`: HTML;
             ``None``: it has none.
         gives: type of the answer, likewise.
         status: of an answer that is no error.
@@ -131,6 +144,7 @@ _INFER = (*_BODY, 404, 415, 422, 504)
 
 # Method and path -> what it takes and gives.
 OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("GET", "/"): Operation(gives=Page),
     ("POST", "/v1/sessions"): Operation(gives=Opened, status=HTTPStatus.CREATED, fails=(404, 409), query=("model",)),
     ("DELETE", "/v1/sessions/{session}"): Operation(status=HTTPStatus.NO_CONTENT, fails=(404,)),
     ("POST", "/v1/sessions/{session}/steps"): Operation(Step, Stepped, fails=_STEPS),
@@ -175,7 +189,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     ]
     kinds = {str(kind): kind for *_, one in asked for kind in (one.reads, one.gives, one.unready)}
     kinds |= {str(kind): kind for kind in (Failed, FailedInference)}
-    named = [kind for kind in kinds.values() if kind not in (None, bytes, str) and not isinstance(kind, dict)]
+    named = [kind for kind in kinds.values() if not isinstance(kind, dict) and kind is not None and kind not in _PLAIN]
     schemas, components = msgspec.json.schema_components(named, ref_template="#/components/schemas/{name}")
     known = dict(zip(map(str, named), schemas, strict=True))
     components["Step"] |= {"oneOf": [{"required": ["x"]}, {"required": ["xs"]}]}
@@ -228,8 +242,7 @@ def _answer(what: str, kind: Any, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(kind: Any, known: dict[str, Any]) -> dict[str, Any]:
-    if kind is str:
-        return {"text/plain": {"schema": {"type": "string"}}}
-    if kind is bytes:
-        return {_STATE: {"schema": {"type": "string", "format": "binary"}}}
+    if not isinstance(kind, dict) and kind in _PLAIN:
+        name, schema = _PLAIN[kind]
+        return {name: {"schema": schema}}
     return {"application/json": {"schema": kind if isinstance(kind, dict) else known[str(kind)]}}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 
+from unrolled.data.encodings.facets import Text
 from unrolled.errors import UsageError
 from unrolled.models._copies import Copies
 from unrolled.runs.trained import Trained
@@ -115,6 +116,8 @@ class Served:
             "version": self.version,
             "columns": described.columns,
             "reads": list(coder.reads),
+            "writes": self.trained.continues_text and len(coder.inputs) == 1,
+            "by": coder.answer.unit if isinstance(coder.answer, Text) else None,
             "parameters": described.parameters,
             "state_bytes": described.state_bytes,
             "streams": self.cannot_stream is None,

@@ -1,0 +1,48 @@
+"""The page at ``/``: values in by hand or from a file, and answers drawn as they come."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from unrolled.page.document import Section, document
+
+__all__ = ["playground"]
+
+_BODY = (
+    "<p>Type, or drop a file, and watch the answers live. The page asks the server that it came from, and nobody "
+    "else.</p>"
+)
+_SCRIPT = re.compile("<script>(.*?)</script>", re.DOTALL)
+
+
+async def playground(_: Request) -> Response:
+    """``GET /``: a page on which to try the models. It says nothing of them; it asks, with a token if there is one."""
+    html, policy = _page()
+    return HTMLResponse(
+        html,
+        headers={
+            "content-security-policy": policy,
+            "cache-control": "no-store",
+            "referrer-policy": "no-referrer",
+            "x-content-type-options": "nosniff",
+        },
+    )
+
+
+@cache
+def _page() -> tuple[str, str]:
+    """The page, and what a browser lets it do: run this one script, and talk to this server."""
+    html = document("Playground", "unrolled serve", [Section("Live answers", _BODY, "playground")], live=True)
+    scripts = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in _SCRIPT.findall(html)
+    )
+    return html, (
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
