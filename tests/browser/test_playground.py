@@ -136,7 +136,9 @@ def test_a_token_is_asked_for_and_used(chromium: Any, models: dict[str, Trained]
         page.page.get_by_label("load", exact=True).fill("10")
         page.page.keyboard.press("Enter")
         page.said("1 value read")
-        assert _TOKEN not in page.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie")
+        assert _TOKEN not in page.page.evaluate(
+            "JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie"
+        )
         assert not any(_TOKEN in url for url in page.opened.requests)
         context.close()
 
