@@ -78,7 +78,7 @@ def test_it_reads_writes_and_draws(page: Page, models: dict[str, Trained]) -> No
     written = page.page.get_by_label("The text that the model wrote").text_content()
     assert written == "".join(models["texts"].generate("the c", length=20, temperature=0.8, seed=0))
     box.press("Backspace")  # the text is read again from its start
-    page.said("1 value read")
+    page.said("4 characters read")
     assert page.opened.violations() == []
     page.choose("load")
     for n in range(3):

@@ -266,6 +266,7 @@ function texts(asking, model, { queue, push, again, next, said, read, took }) {
     if (!text.startsWith(read())) { again(); queue(() => typed(whole)); return; }
     await push({ [column]: text.slice(read().length) });
     took(text);
+    said.textContent = `${text.length.toLocaleString("en")} ${text.length === 1 ? "character" : "characters"} read`;
     const { choices } = await asking.json("/v1/completions", { model: model.model, prompt: text, max_tokens: 1, logprobs: 5 });
     const likeliest = Object.entries(choices[0].logprobs.top_logprobs[0] ?? {}).map(([name, nats]) => [name, Math.exp(nats)]);
     next.replaceChildren(bars(likeliest.sort((a, b) => b[1] - a[1]), "The likeliest next tokens", "next"));
