@@ -76,5 +76,9 @@ def _greeting(address: str, models: dict[str, Trained], tokens: bool) -> list[st
     lines = [f"serving at {address}; Ctrl-C ends it"]
     for name, trained in models.items():
         lines.append(f"{name}: {trained.describe().title}; reads {', '.join(trained.task.coder.reads)}")
-    lines += ["try it in a browser, or:", f"  curl -X POST{header} {address}/v1/sessions", f"  curl{header} {address}/v1/model"]
+    lines += [
+        "try it in a browser, or:",
+        f"  curl -X POST{header} {address}/v1/sessions",
+        f"  curl{header} {address}/v1/model",
+    ]
     return lines
