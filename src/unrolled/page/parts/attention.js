@@ -7,6 +7,7 @@ views.attention = (place, { rows, columns, first, heads, maps }, cursor, title) 
   const row = () => Math.min(cursor.at, steps - 1);
   const weight = (head, step, column) => { const at = column - first.at(step); return at < 0 || at >= maps[head].width ? 0 : maps[head].at(step, at) ** 2; };
   const same = rows.length === columns.length && rows.every((word, at) => word === columns[at]);
+  const numberOf = (column) => (same ? cursor : cursorOf("row")).number(column); // what is written looks at the row
   let [chosen, painted] = [0, -1];
   const boxes = [];
   // The part of the map that is drawn: all, or a window around the step.
@@ -24,7 +25,7 @@ views.attention = (place, { rows, columns, first, heads, maps }, cursor, title) 
     context.globalAlpha = 1;
   }
   const top = (head, step) => Array.from({ length: maps[head].width }, (_, at) => [first.at(step) + at, maps[head].at(step, at) ** 2]).filter(([, share]) => share > 0.005).sort((a, b) => b[1] - a[1]).slice(0, 5);
-  const says = (step) => `${visible(rows[step])} looks at ${top(chosen, step).map(([column, share]) => `${visible(columns[column])} (step ${column + 1}, ${number(share, 2)})`).join(", ") || "nothing"}`;
+  const says = (step) => `${visible(rows[step])} looks at ${top(chosen, step).map(([column, share]) => `${visible(columns[column])} (step ${numberOf(column)}, ${number(share, 2)})`).join(", ") || "nothing"}`;
   const small = element("div", { class: "maps", role: "group", "aria-label": "Heads" });
   heads.forEach((head, nth) => {
     const box = canvasBox({ label: `${head.name}: steps that look down, what they look at across`, height: 84, paint: (...of) => paint(nth, ...of) });
@@ -33,7 +34,7 @@ views.attention = (place, { rows, columns, first, heads, maps }, cursor, title) 
     small.append(button);
   });
   const large = canvasBox({ label: `${title}: the chosen head, steps that look down, what they look at across`, height: Math.max(160, Math.min(360, steps * 14)),
-    rows: () => [["looks at", "step", "weight"], top(chosen, row()).map(([column, share]) => [visible(columns[column]), String(column + 1), number(share)]), `${heads[chosen].name}, step ${row() + 1}`],
+    rows: () => [["looks at", "step", "weight"], top(chosen, row()).map(([column, share]) => [visible(columns[column]), numberOf(column), number(share)]), `${heads[chosen].name}, step ${cursor.number(row())}`],
     click: (x, y) => { const { from, tall } = span(); cursor.go(from + Math.floor(y * tall)); },
     paint(context, width, height) {
       painted = span().from;
@@ -48,9 +49,9 @@ views.attention = (place, { rows, columns, first, heads, maps }, cursor, title) 
     const [place, { from, tall, left, wide }] = [event.currentTarget.getBoundingClientRect(), span()];
     const step = Math.min(steps - 1, from + Math.floor(((event.clientY - place.top) / place.height) * tall));
     const column = Math.min(columns.length - 1, left + Math.floor(((event.clientX - place.left) / place.width) * wide));
-    if (step >= 0 && column >= 0) said.textContent = `step ${step + 1}, ${visible(rows[step])} looks at ${visible(columns[column])} (step ${column + 1}): ${number(weight(chosen, step, column), 2)}`;
+    if (step >= 0 && column >= 0) said.textContent = `step ${cursor.number(step)}, ${visible(rows[step])} looks at ${visible(columns[column])} (step ${numberOf(column)}): ${number(weight(chosen, step, column), 2)}`;
   });
-  large.whole.firstChild.addEventListener("pointerleave", () => { said.textContent = `step ${row() + 1}, ${says(row())}`; });
+  large.whole.firstChild.addEventListener("pointerleave", () => { said.textContent = `step ${cursor.number(row())}, ${says(row())}`; });
   const words = (label, list, follows) => {
     const made = list.map((word, at) => element("i", { "data-step": at }, `${visible(word)} `));
     const box = element("div", { class: "text", tabindex: "0", role: "application", "aria-label": `${label}. Arrow keys move the step.` }, ...made);
@@ -99,6 +100,6 @@ views.attention = (place, { rows, columns, first, heads, maps }, cursor, title) 
     const { from, tall } = span();
     large.draw(change === "step" && painted === from ? "step" : "all");
     Object.assign(mark.style, { top: `${(100 * (row() - from)) / tall}%`, height: `${100 / tall}%` });
-    said.textContent = `step ${row() + 1}, ${says(row())}`;
+    said.textContent = `step ${cursor.number(row())}, ${says(row())}`;
   });
 };

@@ -1,7 +1,8 @@
-// Where the reader is: a step (or what `word` calls it) and a unit, shared by all views of a group.
+// Where the reader is: a step (or what `word` calls it) and a unit, shared by all views of a group. Steps are numbered
+// as in Python and on the command line: from 0, and from `first` where only a part of a row is shown.
 class Cursor {
   constructor() {
-    Object.assign(this, { steps: 0, at: 0, unit: 0, quantity: "", describe: null, word: "step" });
+    Object.assign(this, { steps: 0, first: 0, at: 0, unit: 0, quantity: "", describe: null, word: "step" });
     this.heard = [];
   }
 
@@ -9,6 +10,14 @@ class Cursor {
   follow(draw) {
     this.heard.push(draw);
     draw("all");
+  }
+
+  number(step) {
+    return (this.first + step).toLocaleString("en");
+  }
+
+  place(step) {
+    return `${this.word} ${this.number(step)} of ${this.number(0)} to ${this.number(this.steps - 1)}`;
   }
 
   tell(change) {
@@ -20,7 +29,7 @@ class Cursor {
     if (to === this.at || Number.isNaN(to)) return;
     this.at = to;
     this.tell("step");
-    say(`${this.word} ${(to + 1).toLocaleString("en")} of ${this.steps.toLocaleString("en")}${this.describe ? `: ${this.describe(to)}` : ""}`);
+    say(`${this.place(to)}${this.describe ? `: ${this.describe(to)}` : ""}`);
   }
 
   choose(unit, quantity = this.quantity) {

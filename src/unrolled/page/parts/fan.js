@@ -19,7 +19,7 @@ views.fan = (place, data, cursor, title) => {
   const wide = bands[0];
   const chart = canvasBox({ label: `${title}: the values, the forecast and its intervals`, height: 220, cursor: along ? cursor : null, from: () => from() - ends.at(0), shown: () => page,
     click: along ? (x) => cursor.go(from() - ends.at(0) + x * page - 0.5) : undefined,
-    rows: () => [["step", "forecast", ...(wide ? ["from", "to"] : []), "came"], (along ? around(cursor).map((o) => [ends.at(o), o, 0]) : points()).map(([step, o, h]) => [String(step + 1), number(at(middle, o, h)), ...(wide ? [number(at(wide.low, o, h)), number(at(wide.high, o, h))] : []), number(came(step))]), title],
+    rows: () => [["step", "forecast", ...(wide ? ["from", "to"] : []), "came"], (along ? around(cursor).map((o) => [ends.at(o), o, 0]) : points()).map(([step, o, h]) => [cursor.number(step), number(at(middle, o, h)), ...(wide ? [number(at(wide.low, o, h)), number(at(wide.high, o, h))] : []), number(came(step))]), title],
     paint(context, width, height) {
       painted = origin();
       const [first, shown, drawn] = [from(), until() - from(), points()];
@@ -48,14 +48,14 @@ views.fan = (place, data, cursor, title) => {
       if (!along) { context.fillStyle = style("--soft"); context.fillRect(x(ends.at(painted) - 0.5), 0, 1, height - 16); wordsAt(context, "forecast from here", x(ends.at(painted) - 0.5) + 4, 11); }
       wordsAt(context, number(high, 2), 3, 11);
       wordsAt(context, number(low, 2), 3, height - 18);
-      wordsAt(context, `step ${first + 1}`, 3, height - 4);
-      wordsAt(context, `step ${until()}`, width - 3, height - 4, "right");
+      wordsAt(context, `step ${cursor.number(first)}`, 3, height - 4);
+      wordsAt(context, `step ${cursor.number(until() - 1)}`, width - 3, height - 4, "right");
     } });
   const said = element("p");
   function says() {
     const [first, o] = [ends.at(origin()), origin()];
     const one = (h) => `${number(at(middle, o, h))}${wide ? ` (${number(at(wide.low, o, h))} to ${number(at(wide.high, o, h))})` : ""}, came ${number(came(first + h))}`;
-    return along ? `step ${first + 1}: expected ${one(0)}` : `from step ${first + 1}: one step ahead ${one(0)}${ahead > 1 ? `; ${ahead} steps ahead ${one(ahead - 1)}` : ""}`;
+    return along ? `step ${cursor.number(first)}: expected ${one(0)}` : `from step ${cursor.number(first)}: one step ahead ${one(0)}${ahead > 1 ? `; ${ahead} steps ahead ${one(ahead - 1)}` : ""}`;
   }
   const key = element("p", { class: "soft" }, `Line: what came. Dashes: the forecast.${bands.length ? ` Shade: ${bands.map((band) => `${+band.percent.toFixed(3)} %`).join(", ")} of the values should be in it.` : ""}`);
   const pick = channels.length > 1 ? [element("div", { class: "controls" }, choice("channel", channels.map((name, nth) => [nth, name]), 0, (nth) => { channel = +nth; painted = -1; cursor.tell("all"); }))] : [];

@@ -24,7 +24,7 @@ views.labels = (place, { tokens, names, chosen, right, sure, own, shown, chances
   }
   const tall = Math.max(3, Math.min(16, Math.floor(200 / shown.length)));
   const map = canvasBox({ label: `${title}: the probability of each label, labels down, steps across`, height: tall * shown.length, cursor, shown: () => steps, click: (x) => cursor.go(x * steps - 0.5),
-    rows: () => [["label", "probability"], shown.map((label, at) => [names[label], number(chances.at(here(), at), 2)]).sort((a, b) => b[1] - a[1]), `${title}, step ${here() + 1}`],
+    rows: () => [["label", "probability"], shown.map((label, at) => [names[label], number(chances.at(here(), at), 2)]).sort((a, b) => b[1] - a[1]), `${title}, step ${cursor.number(here())}`],
     paint(context, width) {
       context.fillStyle = style("--accent");
       const wide = Math.max(1, width / steps);
@@ -49,7 +49,7 @@ views.labels = (place, { tokens, names, chosen, right, sure, own, shown, chances
     last = stacks[here() - from];
     last.classList.add("at");
     keepInSight(box, last);
-    said.textContent = `step ${here() + 1}, ${describe(here())}`;
+    said.textContent = `step ${cursor.number(here())}, ${describe(here())}`;
     map.draw(change);
   });
 };

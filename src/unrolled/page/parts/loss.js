@@ -3,7 +3,7 @@
 views.loss = (place, { loss, unit }, cursor) => {
   cursor.steps ||= loss.rows;
   const strip = canvasBox({ label: `Loss at each step, in ${unit}`, height: 80, cursor, click: (x) => cursor.go(x * cursor.steps - 0.5),
-    rows: () => [["step", unit], worst().map((step) => [String(step + 1), number(loss.at(step))]), "The worst steps"],
+    rows: () => [["step", unit], worst().map((step) => [cursor.number(step), number(loss.at(step))]), "The worst steps"],
     paint(context, width, height) {
       const most = worst().length ? loss.at(worst()[0]) : 1;
       context.fillStyle = style("--accent");
@@ -25,7 +25,7 @@ views.loss = (place, { loss, unit }, cursor) => {
   cursor.follow((change) => {
     if (change === "all") {
       found = null;
-      list.replaceChildren(`Worst, in ${unit}: `, ...worst().flatMap((step) => [element("button", { type: "button", onclick: () => cursor.go(step) }, `step ${step + 1}: ${number(loss.at(step), 2)}`), " "]));
+      list.replaceChildren(`Worst, in ${unit}: `, ...worst().flatMap((step) => [element("button", { type: "button", onclick: () => cursor.go(step) }, `step ${cursor.number(step)}: ${number(loss.at(step), 2)}`), " "]));
     }
     strip.draw(change);
   });

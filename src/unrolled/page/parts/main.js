@@ -4,8 +4,10 @@ async function start() {
   const arrays = page.arrays.map((what) => new Numbers(what, buffer));
   page.drawn = page.views.map((one) => ({ ...one, data: filled(one.data, arrays) }));
   for (const place of document.querySelectorAll("[data-view]")) {
-    const { view, group, title, data } = page.drawn[+place.dataset.view];
-    views[view](place, data, cursorOf(group), title);
+    const { view, group, first, title, data } = page.drawn[+place.dataset.view];
+    const cursor = cursorOf(group);
+    cursor.first ||= first;
+    views[view](place, data, cursor, title);
   }
   const again = () => { for (const cursor of cursors.values()) cursor.tell("all"); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);

@@ -61,8 +61,8 @@ function stepControls(cursor) {
   cursor.follow(() => {
     slider.max = cursor.steps - 1;
     slider.value = cursor.at;
-    slider.setAttribute("aria-valuetext", `${word} ${cursor.at + 1} of ${cursor.steps}`);
-    place.textContent = `${word} ${(cursor.at + 1).toLocaleString("en")} of ${cursor.steps.toLocaleString("en")}`;
+    slider.setAttribute("aria-valuetext", cursor.place(cursor.at));
+    place.textContent = cursor.place(cursor.at);
   });
   return element("div", { class: "controls steps" },
     element("button", { type: "button", "aria-label": `Previous ${word}`, onclick: () => cursor.go(cursor.at - 1) }, "◀"),

@@ -5,7 +5,7 @@ views.picture = (place, { values, names, frames, places }, cursor, title) => {
   const height = Math.max(48, Math.min(220, values.width * 6));
   const upward = names.map((_, at) => names.length - 1 - at);
   const map = canvasBox({ label: `${title}: numbers from below to above, steps across, from low (blue) to high (red)`, height, cursor, click: (x) => cursor.go(x * cursor.steps - 0.5),
-    rows: () => [["number", "value"], names.map((name, at) => [name, number(values.at(cursor.at, at), 2)]), `${title}, step ${cursor.at + 1}`],
+    rows: () => [["number", "value"], names.map((name, at) => [name, number(values.at(cursor.at, at), 2)]), `${title}, step ${cursor.number(cursor.at)}`],
     paint(context, width) { context.imageSmoothingEnabled = false; context.drawImage(heat(values, upward, Math.min(cursor.steps, Math.round(width)), 0, cursor.steps), 0, 0, width, height); } });
   const shot = frames ? element("img", { class: "shot", alt: "" }) : null;
   const said = element("p");
@@ -18,10 +18,10 @@ views.picture = (place, { values, names, frames, places }, cursor, title) => {
       let nth = 0;
       while (nth + 1 < places.rows && places.at(nth + 1) <= cursor.at) nth += 1;
       if (shot.src !== frames[nth]) shot.src = frames[nth];
-      words = `; the picture is that of step ${places.at(nth) + 1}`;
-      shot.alt = `step ${places.at(nth) + 1}`;
+      words = `; the picture is that of step ${cursor.number(places.at(nth))}`;
+      shot.alt = `step ${cursor.number(places.at(nth))}`;
     }
-    said.textContent = `step ${cursor.at + 1}: highest ${names[high]} (${number(row[high], 2)}), lowest ${names[low]} (${number(row[low], 2)})${words}`;
+    said.textContent = `step ${cursor.number(cursor.at)}: highest ${names[high]} (${number(row[high], 2)}), lowest ${names[low]} (${number(row[low], 2)})${words}`;
     map.draw(change);
   });
 };

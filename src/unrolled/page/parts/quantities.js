@@ -32,7 +32,7 @@ function unitControls({ quantities, found = [] }, cursor) {
 function unitStrip(quantities, cursor, title) {
   const rows = () => {
     const now = quantityOf(quantities, cursor);
-    return [["step", "value"], around(cursor).map((step) => [String(step + 1), number(now.grid.at(step, cursor.unit))]), `${now.name}, unit ${unitNumber(now, cursor.unit)}`];
+    return [["step", "value"], around(cursor).map((step) => [cursor.number(step), number(now.grid.at(step, cursor.unit))]), `${now.name}, unit ${unitNumber(now, cursor.unit)}`];
   };
   return canvasBox({ label: `${title}: the chosen unit over time`, height: 64, cursor, rows, click: (x) => cursor.go(x * cursor.steps - 0.5), paint(context, width, height) {
     const { grid } = quantityOf(quantities, cursor);

@@ -6,7 +6,7 @@ views.ranked = (place, { names, ids, chances, came, ranks, own, count }, cursor,
   const rows = element("div");
   const says = (step) => (ranks.at(step) ? `${visible(names[came.at(step)])} came, place ${ranks.at(step).toLocaleString("en")} of ${count.toLocaleString("en")}` : "no item is known to have come");
   const strip = canvasBox({ label: "Place of the item that came, at each step; the first place is on top", height: 80, cursor, click: (x) => cursor.go(x * cursor.steps - 0.5),
-    rows: () => [["step", "came", "place", "probability"], around(cursor).filter((step) => ranks.at(step)).map((step) => [String(step + 1), visible(names[came.at(step)]), number(ranks.at(step)), number(own.at(step))]), title],
+    rows: () => [["step", "came", "place", "probability"], around(cursor).filter((step) => ranks.at(step)).map((step) => [cursor.number(step), visible(names[came.at(step)]), number(ranks.at(step)), number(own.at(step))]), title],
     paint(context, width, height) {
       const y = (rank) => 5 + (Math.log(rank) / (Math.log(count) || 1)) * (height - 10);
       context.fillStyle = style("--faint");

@@ -8,7 +8,7 @@ views.roll = (place, { names, chances, came }, cursor, title) => {
   const kinds = [["expected and came", (p, is) => p > 0.5 && is === 1], ["missed", (p, is) => p <= 0.5 && is === 1], ["expected in vain", (p, is) => p > 0.5 && is === 0]];
   const of = (step, test) => names.filter((_, at) => test(chances.at(step, at), came.at(step, at)));
   const map = canvasBox({ label: `${title}: channels up, steps across; the darker, the more expected; a frame is what came`, height: tall * names.length, cursor, from, shown: () => shown,
-    rows: () => [["channel", "probability", "came"], names.map((name, at) => [name, number(chances.at(cursor.at, at), 2), ["no", "yes", "not known"][came.at(cursor.at, at)]]).reverse(), `${title}, step ${cursor.at + 1}`],
+    rows: () => [["channel", "probability", "came"], names.map((name, at) => [name, number(chances.at(cursor.at, at), 2), ["no", "yes", "not known"][came.at(cursor.at, at)]]).reverse(), `${title}, step ${cursor.number(cursor.at)}`],
     click: (x) => cursor.go(from() + x * shown - 0.5),
     paint(context, width, height) {
       painted = from();

@@ -8,7 +8,7 @@ views.strips = (place, { strips, line }, cursor, title) => {
     for (const value of values.raw) { if (value < least) least = value; if (value > most) most = value; }
     const [from, to] = [low ?? Math.min(0, least), high ?? most];
     const box = canvasBox({ label: `${name} at each step, a line for each ${line}`, height: 64, cursor, click: (x) => cursor.go(x * cursor.steps - 0.5),
-      rows: () => [["step", ...values.row(0).map((_, at) => `${line} ${at + 1}`)], around(cursor).map((step) => [String(step + 1), ...values.row(step).map((value) => number(value))]), name],
+      rows: () => [["step", ...values.row(0).map((_, at) => `${line} ${at + 1}`)], around(cursor).map((step) => [cursor.number(step), ...values.row(step).map((value) => number(value))]), name],
       paint(context, width, height) {
         for (let at = 0; at < values.width; at += 1) {
           const [colour, dash] = LINES[at % LINES.length];
@@ -25,6 +25,6 @@ views.strips = (place, { strips, line }, cursor, title) => {
   place.append(said, ...boxes.map((box) => box.whole));
   cursor.follow((change) => {
     for (const box of boxes) box.draw(change);
-    said.textContent = `step ${cursor.at + 1}: ${strips.map(({ name, values }) => `${name} ${values.row(cursor.at).slice(0, 8).map((value) => number(value, 2)).join(", ")}`).join("; ")}`;
+    said.textContent = `step ${cursor.number(cursor.at)}: ${strips.map(({ name, values }) => `${name} ${values.row(cursor.at).slice(0, 8).map((value) => number(value, 2)).join(", ")}`).join("; ")}`;
   });
 };

@@ -25,7 +25,7 @@ views.units = (place, { quantities }, cursor) => {
     return lines;
   };
   const map = canvasBox({ label: "All units over time: units down, steps across", height, cursor, from: () => from, shown: () => shown,
-    rows: () => { const now = quantityOf(quantities, cursor); return [["unit", `step ${cursor.at + 1}`], now.grid.row(cursor.at).map((value, at) => [String(unitNumber(now, at)), number(value)]), now.name]; },
+    rows: () => { const now = quantityOf(quantities, cursor); return [["unit", `step ${cursor.number(cursor.at)}`], now.grid.row(cursor.at).map((value, at) => [String(unitNumber(now, at)), number(value)]), now.name]; },
     click: (x, y) => { cursor.choose(columns()[Math.floor(y * columns().length)]); cursor.go(from + x * shown - 0.5); },
     paint(context, width) { context.imageSmoothingEnabled = false; context.drawImage(heat(quantityOf(quantities, cursor).grid, columns(), Math.min(shown, Math.round(width)), from, shown), 0, 0, width, height); markUnit(context, width); } });
   function markUnit(context, width) {
@@ -49,6 +49,6 @@ views.units = (place, { quantities }, cursor) => {
     if (!zoomed) [from, shown] = [0, cursor.steps];
     if (shown < cursor.steps && (cursor.at < from || cursor.at >= from + shown)) { from = Math.max(0, Math.min(cursor.steps - shown, cursor.at - (shown >> 1))); map.draw("all"); } else map.draw(change);
     const now = quantityOf(quantities, cursor);
-    what.textContent = `${now.name}: ${now.grid.width} units, steps ${(from + 1).toLocaleString("en")} to ${(from + shown).toLocaleString("en")}; unit ${unitNumber(now, cursor.unit)} is framed`;
+    what.textContent = `${now.name}: ${now.grid.width} units, steps ${cursor.number(from)} to ${cursor.number(from + shown - 1)}; unit ${unitNumber(now, cursor.unit)} is framed`;
   });
 };

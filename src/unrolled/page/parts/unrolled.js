@@ -107,7 +107,7 @@ views.unrolled = (place, data, cursor, title) => {
     const lines = cell.whole ? Math.max(cell.units.length + 2, cell.states.length * (Math.ceil(cell.units.length / 2) + 3)) : 2 * Math.max(cell.gates.length, cell.states.length) + 1;
     const height = lines * ROW;
     const steps = Array.from({ length: shown }, (_, at) => from + at);
-    box.replaceChildren(drawn("svg", { width: shown * stepOf(cell), height: height + 110, role: "img", style: "max-width:none", "aria-label": `Steps ${from + 1} to ${from + shown} of ${tokens.length}; ${cell.name}` },
+    box.replaceChildren(drawn("svg", { width: shown * stepOf(cell), height: height + 110, role: "img", style: "max-width:none", "aria-label": `Steps ${cursor.number(from)} to ${cursor.number(from + shown - 1)} of ${cursor.number(0)} to ${cursor.number(tokens.length - 1)}; ${cell.name}` },
       drawn("defs", {}, drawn("marker", { id: "head", viewBox: "0 0 6 6", refX: 5, refY: 3, markerWidth: 6, markerHeight: 6, orient: "auto-start-reverse" }, drawn("path", { d: "M0 0 L6 3 L0 6 z", fill: "var(--line)" }))),
       ...steps.flatMap((step, at) => column(step, at * stepOf(cell) + 4, height))));
     explain();
@@ -121,7 +121,7 @@ views.unrolled = (place, data, cursor, title) => {
       const found = worked(tree, rounded(column));
       return [String(unit), element("code", { style: "white-space:nowrap" }, `${written(tree, (of) => inBrackets(at(column)(of)))} = ${found.toFixed(DIGITS)}`), at(column)(name).toFixed(DIGITS), Math.abs(found - at(column)(name)) < 1e-3 ? "adds up" : "does not add up"];
     });
-    equation.replaceChildren(element("p", {}, element("code", {}, `${name} = ${written(tree, symbolOf)}`), says === name ? "" : `: ${says}, step ${cursor.at + 1}`),
+    equation.replaceChildren(element("p", {}, element("code", {}, `${name} = ${written(tree, symbolOf)}`), says === name ? "" : `: ${says}, step ${cursor.number(cursor.at)}`),
       table(["unit", "with its numbers", `the model's ${name}`, "so it"], rows, `${title}: ${name}`));
   }
 
