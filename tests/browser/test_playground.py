@@ -19,11 +19,13 @@ _TOKEN = "a-token-for-tests"
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
     load = {"load": [10 + 3 * math.sin(t / 4) for t in range(60)], "temp": [5.0 + t % 3 for t in range(60)]}
+    words = ["the cat sat on the mat", "the dog ate the hat"] * 12
     moods = {"text": ["good food", "bad food", "good wine", "bad wine"] * 8, "mood": ["happy", "sad"] * 16}
     out = tmp_path_factory.mktemp("playground")
     return {
         "texts": ur.fit({"x": ["the cat sat.", "the dog ate."] * 12}, model="gru", out=out / "t", quiet=True, **_PLAIN),
         "load": ur.fit(load, target="load", horizon=3, model="lstm", out=out / "l", quiet=True, **_PLAIN),
+        "words": ur.fit({"x": words}, model="gru", tokens="words", out=out / "w", quiet=True, **_PLAIN),
         "moods": ur.fit(moods, target="mood", model="bigru", out=out / "m", quiet=True, **_PLAIN),
     }
 
@@ -101,6 +103,7 @@ def test_it_reads_writes_and_draws(page: Page, models: dict[str, Trained]) -> No
 
 def test_rows_of_a_file_are_pushed_one_by_one(page: Page, models: dict[str, Trained]) -> None:
     page.choose("load")
+    assert not page.page.get_by_label("Token of this server").is_visible()
     rows = [{"load": 10 + n % 4, "temp": 5.5} for n in range(25)]
     table = "\r\n".join(['temp,"load"', *(f'{row["temp"]},"{row["load"]}"' for row in rows)]).encode()
     chooser = page.page.get_by_label("A file, or drop it here")
@@ -123,6 +126,21 @@ def test_rows_of_a_file_are_pushed_one_by_one(page: Page, models: dict[str, Trai
     page.quiet()
 
 
+def test_a_word_is_read_once_it_has_ended(chromium: Any, server: Loopback, models: dict[str, Trained]) -> None:
+    context = chromium.new_context()
+    page, live = Page(context, server), models["words"].stream()
+    page.choose("words")
+    box = page.page.get_by_label("Type and watch")
+    box.press_sequentially("the dog", delay=5)
+    page.said("3 characters read")
+    box.press_sequentially(" ate")
+    page.said("7 characters read")
+    told = live.push("the dog")
+    page.page.wait_for_selector(f"tr:has(th:text-is('x_p')):has-text('{told['x_p']:.3f}')")
+    page.quiet()
+    context.close()
+
+
 def test_a_token_is_asked_for_and_used(chromium: Any, models: dict[str, Trained]) -> None:
     with serving({"load": models["load"]}, tokens=(_TOKEN,)) as server:
         context = chromium.new_context()
@@ -134,8 +152,9 @@ def test_a_token_is_asked_for_and_used(chromium: Any, models: dict[str, Trained]
         page.page.get_by_label("Token of this server").fill(_TOKEN)
         page.page.keyboard.press("Enter")
         page.page.get_by_label("load", exact=True).fill("10")
-        page.page.keyboard.press("Enter")
+        page.page.get_by_label("load", exact=True).press("Enter")
         page.said("1 value read")
+        assert not page.page.get_by_label("Token of this server").is_visible()
         assert _TOKEN not in page.page.evaluate(
             "JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie"
         )

@@ -263,7 +263,8 @@ function texts(asking, model, { queue, push, again, next, said, read, took }) {
   async function typed(whole) {
     const text = readable(whole);
     if (text === read()) return;
-    if (!text.startsWith(read())) { again(); queue(() => typed(whole)); return; }
+    // What a token is may depend on the text before it, so a text in tokens is read again from its start.
+    if (read() && (model.by !== "character" || !text.startsWith(read()))) { again(); queue(() => typed(whole)); return; }
     await push({ [column]: text.slice(read().length) });
     took(text);
     said.textContent = `${text.length.toLocaleString("en")} ${text.length === 1 ? "character" : "characters"} read`;
@@ -306,7 +307,8 @@ views.playground = (place, _, cursor) => {
   const body = element("div");
   let now = null;
   const token = element("input", { type: "password", autocomplete: "off" });
-  const asks = element("form", { class: "controls", hidden: true, onsubmit: (event) => { event.preventDefault(); asking.token = token.value.trim(); open(); } }, element("label", {}, "Token of this server", token), element("button", {}, "Use it"));
+  const asks = element("form", { hidden: true, onsubmit: (event) => { event.preventDefault(); asking.token = token.value.trim(); open(); } },
+    element("div", { class: "controls" }, element("label", {}, "Token of this server", token), element("button", {}, "Use it")));
   const which = element("div", { class: "controls" });
 
   async function open(name) {
