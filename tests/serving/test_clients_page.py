@@ -63,3 +63,38 @@ def test_in_javascript_each_step_is_taken_once_whatever_is_cut(server: Loopback,
     stream = load.stream()
     assert found["answers"] == [stream.push(value) for value in values]
     assert found["refused"][0] == "DataError"
+
+
+def test_in_javascript_steps_that_were_not_saved_are_sent_again() -> None:
+    """A server that took three steps and saved one, then comes back with that one."""
+    stand_in = """
+        const sockets = [], sent = [];
+        globalThis.WebSocket = class {
+          constructor() { sockets.push(this); }
+          send(text) { sent.push(JSON.parse(text)); }
+          close() {}
+        };
+        const hear = (told) => sockets.at(-1).onmessage({ data: JSON.stringify(told) });
+    """
+    program = """
+        const live = new Live("ws://nowhere"), answers = [];
+        hear({ session: "a", n: 0 });
+        for (const n of [1, 2, 3]) {
+          const answer = live.push(`x${n}`);
+          hear({ n, y: `y${n}`, saved_n: 1 });
+          answers.push(await answer);
+        }
+        live.connect();
+        hear({ session: "a", n: 1 });
+        hear({ n: 2, y: "y2", saved_n: 1 });
+        hear({ n: 3, y: "y3", saved_n: 3 });
+        const last = live.push("x4");
+        hear({ n: 4, y: "y4", saved_n: 3 });
+        answers.push(await last);
+        live.connect();
+        hear({ session: "a", n: 2 });
+        console.log(JSON.stringify({ answers, sent, over: live.over }));
+    """
+    found = json.loads(node(f"{stand_in}{LIVE}{program}"))
+    assert found["answers"] == ["y1", "y2", "y3", "y4"] and found["over"]  # at last it has lost what it had saved
+    assert [(one["n"], one["x"]) for one in found["sent"]] == [(n, f"x{n}") for n in (1, 2, 3, 2, 3, 4)]
