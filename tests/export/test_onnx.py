@@ -57,7 +57,7 @@ def test_the_verb_writes_a_folder_whose_model_is_checked(waves: Trained, tmp_pat
 def test_the_help_names_the_forms_and_what_each_option_belongs_to(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "The form of the files: c, onnx" in shown and "(onnx) Store weights as float16." in shown
+    assert "The form of the files: c, onnx, torch" in shown and "(onnx) Store weights as float16." in shown
 
 
 def test_an_unknown_form_and_an_unknown_option_are_refused(waves: Trained, tmp_path: Path) -> None:

@@ -106,7 +106,9 @@ def test_it_is_exported_by_torch_with_dynamic_rows_and_steps(
         program = export(model, (inputs, lengths, state), dynamic_shapes=axes).module()
         for shape in ((7, 11), (1, 1), (2, 60)):
             given = {"x": 70 + 30 * torch.randn(*shape, 1).double(), "word": torch.randint(0, 4, shape)}
-            first = {name: torch.rand_like(part.float()).to(part) for name, part in model.initial_state(shape[0]).items()}
+            first = {
+                name: torch.rand_like(part.float()).to(part) for name, part in model.initial_state(shape[0]).items()
+            }
             some = torch.randint(0, shape[1] + 1, shape[:1])
             torch.testing.assert_close(program(given, some, first), model(given, some, first), rtol=0, atol=1e-5)
 

@@ -208,7 +208,9 @@ def _example(subject: Subject, config: dict[str, Any]) -> dict[str, Any]:
         encoding = subject.task.coder.inputs.get(name)
         if column["kind"] == "numbers" and isinstance(encoding, Scaled):
             shown = drawn * encoding.scaling.std + encoding.scaling.mean
-            shown[..., column["flagged"]] = np.where(rng.random((*shape, 1)) < 0.2, np.nan, shown[..., column["flagged"]])
+            shown[..., column["flagged"]] = np.where(
+                rng.random((*shape, 1)) < 0.2, np.nan, shown[..., column["flagged"]]
+            )
             given[name] = torch.from_numpy(np.expm1(shown) if column["logarithm"] else shown)
             flat = shown.reshape(-1, column["channels"])
             scaled = encoding.scaling.apply(flat, np.isnan(flat), _never)
@@ -270,9 +272,9 @@ compares with the answers of the original to the made rows in `example.json`.
     model = load()
     outputs, state = model(inputs, lengths)
 
-`inputs` holds a tensor for each column; `lengths` (rows,) int64 says how many steps of each row are real, and is left out
-where all are. Padding may hold anything. There must be at least one row and one step. {goes_on} Call `model.train()` to
-go on training.
+`inputs` holds a tensor for each column; `lengths` (rows,) int64 says how many steps of each row are real, and is left
+out where all are. Padding may hold anything. There must be at least one row and one step. {goes_on} Call
+`model.train()` to go on training.
 
 | column | kind | shape | what it holds |
 |---|---|---|---|
@@ -280,11 +282,11 @@ go on training.
 
 Symbols are ids: `config.json` lists what each stands for. Numbers are given in their own units; NaN is missing.
 
-`outputs` {outputs}, are what the network gives before answers are made of them; `config.json` says under "answer" how that
-is done.
+`outputs`, {outputs}, are what the network gives before answers are made of them; `config.json` says under "answer" how
+that is done.
 
-`torch.export.export(model, (inputs, lengths, state), dynamic_shapes=…)` works for any number of rows and steps: the layers
-of `torch.nn` would fix the steps, so the export reads them one by one.
+`torch.export.export(model, (inputs, lengths, state), dynamic_shapes=…)` works for any number of rows and steps. The
+layers of `torch.nn` would fix the number of steps, so an exported program takes them one by one.
 """
 
 
