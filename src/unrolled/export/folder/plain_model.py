@@ -107,7 +107,16 @@ CELLS = {"LSTM": (nn.LSTM, lstm_step), "GRU": (nn.GRU, gru_step), "RNN": (nn.RNN
 def over_time(
     layer: nn.RNNBase, kind: str, x: Tensor, real: Tensor, lengths: Tensor | None, state: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Outputs (B, T, H), and the state (B, H) after the last real step of each row."""
+    """Outputs (B, T, H), and the state (B, H) after the last real step of each row.
+
+    Args:
+        layer: one layer in one direction.
+        kind: a key of `CELLS`.
+        x: (B, T, I).
+        real: (B, T), True at real steps.
+        lengths: (B,), or ``None`` if all steps are real.
+        state: the parts of the state before, each (B, H).
+    """
     if torch.compiler.is_exporting():  # torch.nn's own layers would fix the number of steps in the exported program
         return scanned(layer, kind, x, real, state)
     before = tuple(part.unsqueeze(0) for part in state)
@@ -126,7 +135,15 @@ def over_time(
 def scanned(
     layer: nn.RNNBase, kind: str, x: Tensor, real: Tensor, state: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """The same step by step, in a form that torch.export keeps for any number of steps."""
+    """The same step by step, in a form that torch.export keeps for any number of steps.
+
+    Args:
+        layer: one layer in one direction.
+        kind: a key of `CELLS`.
+        x: (B, T, I).
+        real: (B, T), True at real steps.
+        state: the parts of the state before, each (B, H).
+    """
     from torch._higher_order_ops.scan import scan
 
     of_x, step = linear(x, layer.weight_ih_l0, layer.bias_ih_l0), CELLS[kind][1]
