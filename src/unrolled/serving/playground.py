@@ -18,6 +18,7 @@ _BODY = (
     "<p>Type, or drop a file, and watch the answers live. The page asks the server that it came from, and nobody "
     "else.</p>"
 )
+_STATE = "<p>The numbers that the model remembers, after each answer that is drawn.</p>"
 _SCRIPT = re.compile("<script>(.*?)</script>", re.DOTALL)
 
 
@@ -38,7 +39,11 @@ async def playground(_: Request) -> Response:
 @cache
 def _page() -> tuple[str, str]:
     """The page, and what a browser lets it do: run this one script, and talk to this server."""
-    html = document("Playground", "unrolled serve", [Section("Live answers", _BODY, "playground")], live=True)
+    sections = [
+        Section("Live answers", _BODY, "playground", group="live"),
+        Section("What the session carries", _STATE, "state", group="live"),
+    ]
+    html = document("Playground", "unrolled serve", sections, live=True)
     scripts = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in _SCRIPT.findall(html)
     )

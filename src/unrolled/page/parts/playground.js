@@ -1,5 +1,4 @@
-// A page of a server: values in by hand or from a file, answers drawn as they come, texts written piece by piece.
-// It asks the server that it came from, and nobody else. A token stays in memory, as long as the page is open.
+// A page of a server: values in, answers drawn as they come, texts written piece by piece. The token stays in memory.
 const SHOWN = 400; // steps in the picture
 const MOST = 20_000; // characters of a text, rows of a file
 const TRIES = 4;
@@ -19,8 +18,7 @@ class Asking {
   async json(path, what) { return (await this.ask(path, what)).json(); }
 }
 
-// One session: a value in, its answer out. A connection that breaks is made again and the value sent again; values are
-// numbered, so that none is taken twice.
+// One session. What was not answered is sent again over a new connection, with its number, so that none is taken twice.
 class Live {
   constructor(asking, model) { Object.assign(this, { asking, model, id: null, n: 0, socket: null }); }
 
@@ -66,7 +64,7 @@ class Live {
   }
 }
 
-// A model that reads in both directions: each value is a row, which is answered as a whole.
+// A model that cannot stream: each value is a row.
 class Whole {
   constructor(asking, model) { Object.assign(this, { asking, model }); }
   async push(x) { return (await this.asking.json(`/v1/predict?model=${encodeURIComponent(this.model)}`, { rows: [x] })).rows[0]; }
@@ -89,7 +87,7 @@ const valueOf = (cell) => (cell.trim() === "" ? null : cell); // the server read
 const firstOf = (value) => (Array.isArray(value) ? firstOf(value[0]) : typeof value === "number" ? value : NaN);
 const asWords = (value) => (Array.isArray(value) ? value.map(asWords).join(", ") : typeof value === "number" || value === null ? number(value) : visible(String(value)));
 
-// The numbers that came and those that were expected, over the last steps, and how the last forecast goes on.
+// What came and what was expected, over the last steps, and the last forecast.
 function chartOf(steps, cursor) {
   let column = "";
   const numbersOf = () => Object.keys(steps.at(-1)?.y ?? {}).filter((name) => name.endsWith("_predicted") && !Number.isNaN(firstOf(steps.at(-1).y[name])));
@@ -158,7 +156,7 @@ function chartOf(steps, cursor) {
 
 const bars = (chances, caption, what) => table([what, "probability", asBar()], chances.map(([name, share]) => [element("code", {}, visible(name) || "end"), number(share), bar(share)]), caption);
 
-// What the last answer says: the likeliest of its labels as bars, and all of it in words.
+// The last answer: the likeliest labels as bars, and all of it in words.
 function answerOf(y) {
   const chances = Object.entries(y).filter(([name, value]) => name.includes("_p_") && typeof value === "number");
   const short = chances.map(([name, share]) => [name.slice(name.indexOf("_p_") + 3), share]).sort((a, b) => b[1] - a[1]).slice(0, 10);
@@ -185,6 +183,7 @@ function playing(place, asking, model, cursor) {
     if (!steps.length) return;
     answer.replaceChildren(...answerOf(steps.at(-1).y));
     chart.draw();
+    cursor.look?.(asking, live);
   }
   async function push(x) {
     const y = await live.push(x);
@@ -203,6 +202,7 @@ function playing(place, asking, model, cursor) {
       answer.replaceChildren();
       next.replaceChildren();
       chart.draw();
+      cursor.forget?.();
       said.textContent = "a new session: nothing is read yet";
     });
   }
@@ -313,6 +313,7 @@ views.playground = (place, _, cursor) => {
 
   async function open(name) {
     now?.end();
+    cursor.forget?.();
     body.replaceChildren();
     try {
       const model = await asking.json(name === undefined ? "/v1/model" : `/v1/model?model=${encodeURIComponent(name)}`);
