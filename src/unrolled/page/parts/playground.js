@@ -167,7 +167,7 @@ function answerOf(y) {
   ];
 }
 
-// Everything below the choice of a model. It ends with `end()`.
+// Everything below the choice of a model.
 function playing(place, asking, model, cursor) {
   const steps = [];
   const said = element("p", { role: "status" });
@@ -250,7 +250,7 @@ function form(model, push) {
   return element("form", { class: "controls", onsubmit: sent }, ...model.reads.map((name, at) => element("label", {}, name, boxes[at])), element("button", {}, "Push"));
 }
 
-// A text: read while it is typed, with the likeliest next tokens, and continued by the model.
+// A text: read while it is typed, and continued by the model.
 function texts(asking, model, { queue, push, again, next, said, read, took }) {
   const column = model.reads[0];
   const box = element("textarea", { rows: 4, cols: 70, spellcheck: "false" });
@@ -258,7 +258,6 @@ function texts(asking, model, { queue, push, again, next, said, read, took }) {
   const [length, temperature, seed] = [[1, 4096, 200, 1], [0, 5, 0.8, "any"], [0, 2 ** 31, 0, 1]].map(([min, max, value, step]) => element("input", { type: "number", min, max, value, step }));
   let writing = null;
 
-  // Words are read once they have ended, so that they are read whole.
   const readable = (whole) => (model.by === "character" || whole ? box.value : box.value.replace(/\s*\S*$/, ""));
   async function typed(whole) {
     const text = readable(whole);
