@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import math
@@ -94,6 +95,13 @@ def test_chunks_give_what_whole_rows_give_and_padding_is_inert(name: str, folder
     torch.testing.assert_close(model(one)[0], whole[2:], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["lstm", "bigru"])
+def test_training_goes_on(name: str, folders: dict[str, Path]) -> None:
+    model, inputs, lengths = example(folders[name])
+    model.train()(inputs, lengths)[0].square().sum().backward()
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in model.parameters())
+
+
 def test_it_is_exported_by_torch_with_dynamic_rows_and_steps(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,3 +141,10 @@ def test_a_text_model_and_the_verb(tmp_path: Path) -> None:
 def test_what_torch_does_not_have_is_refused(name: str, why: str, trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=why):
         with_model(trained, name).export(tmp_path / "out", "torch")
+
+
+def test_a_window_that_scales_itself_is_refused_with_what_to_train(trained: Trained, tmp_path: Path) -> None:
+    task = copy.copy(trained.task)
+    task.coder = replace(task.coder, by_window=True)
+    with pytest.raises(UsageError, match="scales each window by itself: train it without scale window to export it"):
+        replace(trained, task=task).export(tmp_path / "out", "torch")

@@ -17,7 +17,7 @@ from unrolled.batch import Continuous
 from unrolled.cells.cell import Cell, WrittenCell, is_written
 from unrolled.data.encodings.encoding import Encoding
 from unrolled.data.encodings.facets import Channels, Labels, Scaled, Text
-from unrolled.errors import DataError, UsageError
+from unrolled.errors import DataError, UsageError, named
 from unrolled.export.exporter import Exporter, Subject
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedded, Embedding, Numbers, OneHot
@@ -82,8 +82,14 @@ def _stacked(subject: Subject) -> _Stacked:
         raise _refused(f"{network.title} has more parts than columns, recurrent layers and a head")
     if network.sides is not None or coder.sides:
         raise _refused("this model reads side sequences")
-    if coder.strands is not None or coder.by_window:
-        raise _refused("this model prepares each row in a way that is not part of its network")
+    if coder.strands is not None:
+        both = named("both_strands")
+        raise UsageError(
+            f"a model that reads both strands is the mean of two passes: train it without {both} to export it"
+        )
+    if coder.by_window:
+        scale = named("scale")
+        raise UsageError(f"this model scales each window by itself: train it without {scale} window to export it")
     if isinstance(network.head, CRF):
         raise _refused("this model chooses its labels with a CRF")
     if not network.columns.timed:
@@ -273,8 +279,11 @@ compares with the answers of the original to the made rows in `example.json`.
     outputs, state = model(inputs, lengths)
 
 `inputs` holds a tensor for each column; `lengths` (rows,) int64 says how many steps of each row are real, and is left
-out where all are. Padding may hold anything. There must be at least one row and one step. {goes_on} Call
-`model.train()` to go on training.
+out where all are. Padding may hold anything. There must be at least one row and one step.
+
+{goes_on}
+
+Call `model.train()` to go on training.
 
 | column | kind | shape | what it holds |
 |---|---|---|---|
