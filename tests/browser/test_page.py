@@ -15,8 +15,8 @@ Open = Callable[..., Any]
 GATES = ("layer 1, input gate", "layer 1, forget gate", "layer 1, output gate", "layer 1, hidden state")
 
 
-def page_of(steps: int, units: int, *, missing: bool = False) -> str:
-    """A row of ``steps`` letters with four values of ``units`` units, drawn from a fixed seed."""
+def page_of(steps: int, units: int, *, missing: bool = False, first: int = 0) -> str:
+    """A row of ``steps`` letters from step ``first`` on, with four values of ``units`` units, drawn from a fixed seed."""
     draw = np.random.default_rng(0)
     quantities = []
     for name in GATES:
@@ -40,11 +40,11 @@ def page_of(steps: int, units: int, *, missing: bool = False) -> str:
         "a row",
         [
             Section("Verdicts", '<dl class="verdicts"><dt>reach</dt><dd>far</dd></dl>'),
-            Section("One unit over the row", view="text", data={"tokens": tokens, **values}, group="row"),
+            Section("One unit over the row", view="text", data={"tokens": tokens, **values}, group="row", first=first),
             Section("What comes next", view="next", data=following, group="row", wide=False),
             Section("Gates", view="gates", data=values, group="row", wide=False),
-            Section("All units over time", view="units", data=values, group="row", folded=True),
-            Section("Loss", view="loss", data={"loss": loss, "unit": "nats"}, group="row"),
+            Section("All units over time", view="units", data=values, group="row", folded=True, first=first),
+            Section("Loss", view="loss", data={"loss": loss, "unit": "nats"}, group="row", first=first),
         ],
     )
 
@@ -73,12 +73,29 @@ def test_every_control_is_reached_by_tab_and_arrows_move_the_step(opened: Open) 
     page = found.page
     assert found.unreached() == []
     page.focus("[role=application]")
-    for key, step in [("ArrowRight", 2), ("ArrowDown", 22), ("ArrowLeft", 21), ("End", 60), ("Home", 1)]:
+    for key, step in [("ArrowRight", 1), ("ArrowDown", 21), ("ArrowLeft", 20), ("End", 59), ("Home", 0)]:
         page.keyboard.press(key)
-        page.wait_for_selector(f"#said:has-text('step {step} of 60')", state="attached", timeout=5_000)
+        page.wait_for_selector(f"#said:has-text('step {step} of 0 to 59')", state="attached", timeout=5_000)
     page.keyboard.press("ArrowRight")
-    page.wait_for_selector("#said:has-text('step 2 of 60: b')", state="attached", timeout=5_000)
+    page.wait_for_selector("#said:has-text('step 1 of 0 to 59: b')", state="attached", timeout=5_000)
     assert "then came b" in page.inner_text("main")
+
+
+def test_a_part_of_a_row_has_the_numbers_of_the_row(opened: Open) -> None:
+    found = opened(page_of(60, 8, first=500))
+    found.unfold()
+    page = found.page
+    page.focus("[role=application]")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#said:has-text('step 501 of 500 to 559: b')", state="attached", timeout=5_000)
+    page.locator("button[aria-expanded=false]").first.click()
+    assert page.locator("tbody th").all_inner_texts().count("500") == 1
+    assert "steps 500 to 559" in page.inner_text("main")
+    worst = page.locator("section:has(h2:text-is('Loss')) p button").first
+    number = worst.inner_text().split(":")[0]
+    assert 500 <= int(number.removeprefix("step ")) < 560
+    worst.click()
+    assert f"{number} of 500 to 559" in page.locator(".steps .soft").first.inner_text()
 
 
 def test_a_missing_number_is_said_and_never_a_colour(opened: Open) -> None:
@@ -108,7 +125,7 @@ def test_a_long_row_keeps_the_document_small(opened: Open, steps: int, units: in
     assert page.evaluate("document.querySelectorAll('*').length") <= 5_000
     page.focus("[role=application]")
     page.keyboard.press("End")
-    page.wait_for_selector(f"#said:has-text('step {steps:,} of {steps:,}')", state="attached")
+    page.wait_for_selector(f"#said:has-text('step {steps - 1:,} of 0 to {steps - 1:,}')", state="attached")
     assert page.locator("[role=application] i.at").get_attribute("data-step") == str(steps - 1)
 
 

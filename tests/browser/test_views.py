@@ -24,7 +24,7 @@ Open = Callable[..., Any]
 VIEWS: dict[str, tuple[str | Sample, int, str, str, str, str, str]] = {
     "clicks": (CLICKS, 2, "gru", "Ranked next items", "Place of the item", "milk came, place", "bread came, place"),
     "roll": ("next_step several", 4, "gru", "Expected and heard", "channels up", "expected in vain:", "missed:"),
-    "numbers": ("next_step real", 4, "gru", "Expected and measured", "the forecast", "step 2: ", "step 3: "),
+    "numbers": ("next_step real", 4, "gru", "Expected and measured", "the forecast", "step 1: ", "step 2: "),
     "forecast": ("forecast quantiles", 8, "gru", "Forecasts along the row", "the forecast", "from step", "from step"),
     "labels": ("tag", 4, "gru", "Labels", "the probability of each label", "probability", "probability"),
     "crf": ("tag together", 4, "gru", "Labels", "the probability of each label", "probability", "probability"),
@@ -38,12 +38,12 @@ VIEWS: dict[str, tuple[str | Sample, int, str, str, str, str, str]] = {
         "after 2 of",
     ),
     "number": ("regress", 4, "lstm", "The answer as it develops", "size after each step", "after 1 of", "after 2 of"),
-    "attention": ("next_step", 4, "transformer", "Attention", "steps that look down", "step 1, <begin>", "step 2, "),
-    "alignment": ("translate", 4, "gru", "Alignment", "steps that look down", "step 1, ", "step 2, "),
-    "memory": ("next_step", 4, "deltanet", "Matrix memory", "a line for each head", "step 1: ", "step 2: "),
-    "hidden": ("fill", 4, "bigru", "Each step hidden in turn", "the probability of each label", "step 1, ", "step 2, "),
-    "picture": (SOUND, 1, "gru", "What is read: x", "numbers from below to above", "step 1: ", "step 2: "),
-    "film": (FILM, 1, "gru", "What is read: x", "step 1", "picture is that of step 1", "picture is that of step 2"),
+    "attention": ("next_step", 4, "transformer", "Attention", "steps that look down", "step 0, <begin>", "step 1, "),
+    "alignment": ("translate", 4, "gru", "Alignment", "steps that look down", "step 0, ", "step 1, "),
+    "memory": ("next_step", 4, "deltanet", "Matrix memory", "a line for each head", "step 0: ", "step 1: "),
+    "hidden": ("fill", 4, "bigru", "Each step hidden in turn", "the probability of each label", "step 0, ", "step 1, "),
+    "picture": (SOUND, 1, "gru", "What is read: x", "numbers from below to above", "step 0: ", "step 1: "),
+    "film": (FILM, 1, "gru", "What is read: x", "step 0", "picture is that of step 0", "picture is that of step 1"),
     "heard": ("transcribe", 4, "gru", "Symbols heard", "the probability of each label", "probability", "probability"),
 }
 
@@ -92,6 +92,6 @@ def test_the_pair_under_the_pointer_is_said(opened: Open) -> None:
     place = box.bounding_box()
     box.hover(position={"x": (2 + 0.5) * place["width"] / seen, "y": (1 + 0.5) * place["height"] / steps})
     words = section.inner_text()
-    assert f"(step 3): {float(weights[1, 2]):.2f}" in words and "step 2, " in words
+    assert f"(step 2): {float(weights[1, 2]):.2f}" in words and "step 1, " in words
     page.mouse.move(0, 0)
-    assert "step 1, " in section.inner_text()
+    assert "step 0, " in section.inner_text()

@@ -53,6 +53,7 @@ class Section:
         group: sections of one group share their step and unit: to move in one is to move in all.
         folded: closed until the reader opens it.
         wide: it takes the whole width; others stand two beside each other where there is room.
+        first: the number of the first step that its view draws.
     """
 
     title: str
@@ -62,6 +63,7 @@ class Section:
     group: str = ""
     folded: bool = False
     wide: bool = True
+    first: int = 0
 
 
 def escaped(text: object) -> str:
@@ -106,7 +108,13 @@ def payload(sections: Sequence[Section]) -> dict[str, Any]:
     """
     pack = _Pack()
     views = [
-        {"view": each.view, "group": each.group, "title": each.title, "data": pack.packed(each.data)}
+        {
+            "view": each.view,
+            "group": each.group,
+            "first": each.first,
+            "title": each.title,
+            "data": pack.packed(each.data),
+        }
         for each in sections
         if each.view
     ]

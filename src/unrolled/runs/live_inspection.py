@@ -97,6 +97,7 @@ class LiveInspection:
         if text is None or self._text is None:
             batch = self._inspection.trace.batch
             assert batch is not None
+            self._ids, self._last = self._ids[:0], None
             found, _ = self._run(batch, None, change)
             return self._told(found, 0, held)
         ids = self._encoded(str(text), opening=True)
@@ -138,9 +139,14 @@ class LiveInspection:
             batch = _row(task.coder.target, self._ids)
             found = self._followed(trace(self._trained.network, task, batch, keep=lambda _: False))
         one_answer = task.pooled or found.loss is None
-        why = found.attribute(-1 if one_answer else step).within(0, steps_of(Looked(task, found)))
+        why = found.attribute(-1 if one_answer else step).within(self._first, steps_of(Looked(task, found, self._first)))
         shown_why = [section.body for section in resting(why)]
         return {"html": "".join(shown_why) or f"<p>{escaped(why.sentence)}</p>"}
+
+    @property
+    def _first(self) -> int:
+        """The number of the first step that is shown: a text that was typed is read from its start."""
+        return 0 if len(self._ids) else self._inspection.start
 
     def _encoded(self, text: str, *, opening: bool) -> np.ndarray:
         assert self._text is not None
@@ -178,7 +184,7 @@ class LiveInspection:
     def _told(self, found: Trace, start: int, held: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if self._text is not None and found.batch is not None and found.batch.target is None:
             found = self._followed(found)
-        told = payload(shown(replace(self._inspection.looked(), trace=found, start=0, prefixes=None)))
+        told = payload(shown(replace(self._inspection.looked(), trace=found, start=self._first, prefixes=None)))
         loss = None if found.loss is None else found.loss[~found.loss.isnan()]
         mean = None if loss is None or not len(loss) else float(loss.mean())
         return {**told, "from": start, "steps": start + found.steps, "loss": mean, "held": len(held)}

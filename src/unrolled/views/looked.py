@@ -118,7 +118,7 @@ def steps_of(looked: Looked) -> list[str]:
             tiny = _ROUNDING * float(np.max(encoding.std)) if isinstance(encoding, Numbers) else 0.0
             columns.append([_word(encoding.decode(row[None]), tiny) for row in read.reshape(steps, -1)])
     cells = [looked.said(" · ".join(each)) for each in zip(*columns, strict=True)]
-    return cells or [str(at) for at in range(1, steps + 1)]
+    return cells or [str(looked.start + at) for at in range(steps)]
 
 
 def written_of(looked: Looked) -> list[str]:

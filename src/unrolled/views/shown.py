@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from unrolled.page.document import Section, escaped
 from unrolled.views.attending import attention
@@ -11,7 +12,7 @@ from unrolled.views.fan import fan, next_numbers
 from unrolled.views.following import costs, expected
 from unrolled.views.hidden import hidden_steps
 from unrolled.views.labels import heard, tags
-from unrolled.views.looked import Looked, View
+from unrolled.views.looked import ROW, Looked, View
 from unrolled.views.memories import memories
 from unrolled.views.ranked import ranked
 from unrolled.views.roll import roll
@@ -28,13 +29,18 @@ _VIEWS: tuple[View, ...] = (row, pictures, *_OF_ANSWERS, *_OF_LAYERS, costs)
 
 def shown(looked: Looked) -> list[Section]:
     """The sections of every view that has something to show."""
-    return [section for view in _VIEWS for section in view(looked)]
+    return [_numbered(section, looked) for view in _VIEWS for section in view(looked)]
 
 
 def answers_in(looked: Looked) -> list[Section]:
     """The row, what was answered, and what is right, without what went on inside; nothing where no view has that."""
     answers = [section for view in _OF_ANSWERS for section in view(looked)]
-    return [*(section for section in row(looked) if answers), *answers]
+    return [_numbered(section, looked) for section in [*(row(looked) if answers else ()), *answers]]
+
+
+def _numbered(section: Section, looked: Looked) -> Section:
+    """With the row's own numbers at its steps; those of an answer, and of forecasts, begin at 0."""
+    return replace(section, first=looked.start) if section.group == ROW else section
 
 
 def verdicts(said: Sequence[tuple[str, str]]) -> Section:

@@ -8,7 +8,7 @@ views.developing = (place, { tokens, ends, names, values, shares, right, known }
   const all = [...values.raw, ...(known === undefined ? [] : [known])].filter((value) => !Number.isNaN(value));
   const [low, high] = shares ? [0, 1] : [Math.min(...all), Math.max(...all)];
   const chart = canvasBox({ label: `${title}: ${shares ? "probabilities" : names[0]} after each step`, height: 160, cursor, click: (x) => cursor.go(x * cursor.steps - 0.5),
-    rows: () => [["after step", "read", ...names], Array.from({ length: ends.rows }, (_, at) => [String(ends.at(at)), visible(tokens[ends.at(at) - 1]), ...values.row(at).map((value) => number(value))]), title],
+    rows: () => [["steps read", "the last", ...names], Array.from({ length: ends.rows }, (_, at) => [String(ends.at(at)), visible(tokens[ends.at(at) - 1]), ...values.row(at).map((value) => number(value))]), title],
     paint(context, width, height) {
       const x = (step) => ((step - 0.5) / cursor.steps) * width;
       const y = (value) => height - 6 - ((value - low) / (high - low || 1)) * (height - 12);
@@ -34,7 +34,7 @@ views.developing = (place, { tokens, ends, names, values, shares, right, known }
   cursor.follow((change) => {
     const at = nth();
     const token = visible(tokens[ends.at(at) - 1]);
-    said.textContent = `after ${number(ends.at(at))} of ${number(tokens.length)} steps, the last of them ${token}: ${names[shares ? best(at) : 0]}, ${shares ? `probability ${number(values.at(at, best(at)), 2)}` : number(values.at(at, 0))}`;
+    said.textContent = `after ${number(ends.at(at))} of ${number(tokens.length)} steps, the last of them “${token}”: ${names[shares ? best(at) : 0]}, ${shares ? `probability ${number(values.at(at, best(at)), 2)}` : number(values.at(at, 0))}`;
     chart.draw(change);
   });
 };

@@ -50,7 +50,8 @@ async function received(told, cursor) {
   const buffer = await unzipped([bytesOf(told.blob)]);
   const arrays = told.arrays.map((what) => new Numbers(what, buffer));
   const done = new Set();
-  for (const { view, data } of told.views) {
+  for (const { view, group, first, data } of told.views) {
+    cursorOf(group).first = first;
     const drawn = page.drawn.find((one) => one.view === view);
     if (!drawn) continue;
     const more = filled(data, arrays);
