@@ -214,3 +214,13 @@ def test_several_charts_stand_in_rows_with_their_axes_below_each_other() -> None
 def test_a_mark_needs_as_many_x_as_y() -> None:
     with pytest.raises(UsageError, match="a mark has 2 values of x and 3 of y; give as many of both"):
         Chart().line([0, 1], [0, 1, 2])
+
+
+def test_words_on_marks_have_a_halo_and_stand_clear_of_a_bars_value() -> None:
+    chart = Chart("worth", y_range=(0, 3)).bars([0, 1], [3.0, -0.5]).label(0, 3.0, "awful", rise=18).mark(1, "here")
+    svg = chart.to_svg()
+    texts = [one for one in re.findall("<text[^>]*>[^<]*</text>", svg) if one.split(">")[1].split("<")[0]]
+    drawn = [one for one in texts if "paint-order" in one]
+    assert [one.split(">")[1].split("<")[0] for one in drawn] == ["3", "−0.5", "awful", "here"]
+    down = [float(re.findall(' y="([^"]*)"', one)[0]) for one in drawn]
+    assert down[0] - down[2] >= 11

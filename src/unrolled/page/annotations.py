@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from unrolled.page.marks import Frame, Style
-from unrolled.page.svg import colour, element, number, words
+from unrolled.page.svg import HALO, colour, element, number, words
 
 __all__ = ["Label", "Rule"]
 
@@ -48,7 +48,7 @@ class Rule:
             line = f"M{number(frame.left)} {number(place)}h{number(frame.width)}"
             beside = {"x": frame.left + frame.width - 2, "y": place - 4, "text_anchor": "end"}
         drawn = element("path", d=line, stroke=colour("soft"), stroke_dasharray="4 3")
-        return drawn + element("text", words(self.words), **beside, font_size=11, fill=colour("soft"))
+        return drawn + element("text", words(self.words), **beside, font_size=11, fill=colour("soft"), **HALO)
 
     def sample(self, x: float, y: float, style: Style) -> str:
         return ""
@@ -59,7 +59,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Words beside a point."""
+    """Words beside a point, ``rise`` pixels above it."""
 
     layer: ClassVar[int] = 4
     counts: ClassVar[bool] = False
@@ -69,12 +69,13 @@ class Label:
     xs: np.ndarray
     ys: np.ndarray
     words: str
+    rise: float = 5
 
     def draw(self, frame: Frame, style: Style) -> str:
         x, y = float(frame.across(self.xs)[0]), float(frame.down(self.ys)[0])
-        return (
-            element("text", words(self.words), **_beside(frame, x, y - 5), font_size=11) if np.isfinite(x + y) else ""
-        )
+        if not np.isfinite(x + y):
+            return ""
+        return element("text", words(self.words), **_beside(frame, x, y - self.rise), font_size=11, **HALO)
 
     def sample(self, x: float, y: float, style: Style) -> str:
         return ""

@@ -119,9 +119,9 @@ class Chart:
         """A dashed line through the chart at a value of x or y, with a few words beside it."""
         return self._add(Rule(float(self._values(on, [at])[0]), name, on))
 
-    def label(self, x: Any, y: Any, text: str) -> Self:
-        """Words beside a point."""
-        return self._add(Label(*self._points([x], [y]), text))
+    def label(self, x: Any, y: Any, text: str, *, rise: float = 5) -> Self:
+        """Words beside a point, ``rise`` pixels above it."""
+        return self._add(Label(*self._points([x], [y]), text, rise))
 
     def to_svg(self) -> str:
         """The chart as an element ``<svg>`` for a page or a notebook; `unrolled.page.svg.as_file` makes it a file."""

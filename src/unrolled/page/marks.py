@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from unrolled.page.scales import Axis, written
-from unrolled.page.svg import SERIES, colour, element, number, path
+from unrolled.page.svg import HALO, SERIES, colour, element, number, path
 from unrolled.page.thinning import envelope, spaced, thinned
 
 __all__ = ["Band", "Bars", "Dots", "Frame", "Line", "Mark", "Style", "range_of"]
@@ -221,14 +221,15 @@ class Bars:
             x, y, width, height = box
             drawn.append(element("rect", x=x, y=y, width=width, height=height, fill=style.colour))
             if len(values) * self.count <= _FEW:
-                drawn.append(self._value(value, low, high, (first + last) / 2))
+                drawn.append(self._value(frame, value, low, high, (first + last) / 2))
         return "".join(drawn)
 
-    def _value(self, value: float, low: float, high: float, middle: float) -> str:
+    def _value(self, frame: Frame, value: float, low: float, high: float, middle: float) -> str:
         if self.sideways:
-            return element("text", written(value), x=high + 4, y=middle + 4, font_size=11)
-        at = low - 4 if value >= 0 else high + 11
-        return element("text", written(value), x=middle, y=at, font_size=11, text_anchor="middle")
+            return element("text", written(value), x=high + 4, y=middle + 4, font_size=11, **HALO)
+        # Beyond the end of the bar, and inside of the frame, where the words of the axes do not stand.
+        at = max(low - 4, frame.top + 11) if value >= 0 else min(high + 11, frame.top + frame.height - 3)
+        return element("text", written(value), x=middle, y=at, font_size=11, text_anchor="middle", **HALO)
 
     def sample(self, x: float, y: float, style: Style) -> str:
         return element("rect", x=x - 5, y=y - 5, width=10, height=10, fill=style.colour)

@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 
 __all__ = [
-    *("COLOURS", "LETTER", "SERIES"),
+    *("COLOURS", "HALO", "LETTER", "SERIES"),
     *("as_file", "colour", "element", "image", "number", "path", "plain", "shortened", "words"),
 ]
 
@@ -30,6 +30,8 @@ COLOURS = {
     "mark4": ("#9c4a80", "#dd92bd"),
     "mark5": ("#8a6d00", "#f0e442"),
 }
+# Words that can be read on any mark; a dict for `element`.
+HALO = {"stroke": "var(--bg, #ffffff)", "stroke_width": 3, "stroke_linejoin": "round", "paint_order": "stroke"}
 SERIES = ("mark1", "mark2", "mark3", "mark4", "mark5")
 _VARIABLE = re.compile(r"var\(--[\w-]+, (#\w+)\)")
 _FIRST_CONTROL_PICTURE, _DELETE = 0x2400, 0x7F

@@ -139,7 +139,9 @@ class LiveInspection:
             batch = _row(task.coder.target, self._ids)
             found = self._followed(trace(self._trained.network, task, batch, keep=lambda _: False))
         one_answer = task.pooled or found.loss is None
-        why = found.attribute(-1 if one_answer else step).within(self._first, steps_of(Looked(task, found, self._first)))
+        why = found.attribute(-1 if one_answer else step).within(
+            self._first, steps_of(Looked(task, found, self._first))
+        )
         shown_why = [section.body for section in resting(why)]
         return {"html": "".join(shown_why) or f"<p>{escaped(why.sentence)}</p>"}
 

@@ -10,6 +10,7 @@ from unrolled.page.document import Section, escaped
 
 __all__ = ["resting"]
 
+_RISE = 18  # pixels: above the value of a bar
 _COLUMNS = 6  # that are drawn, those that count most
 
 
@@ -25,8 +26,9 @@ def resting(why: Attribution | str) -> Iterator[Section]:
 
 def _bars(why: Attribution, title: str, values: tuple[float, ...]) -> Chart:
     steps = range(why.first, why.first + len(values))
-    chart = Chart(title, x="step", y="worth to the answer").bars(steps, values).mark(0.0, on="y")
+    room = [1.25 * min(values), 1.25 * max(values)]  # for the words and the values above the bars
+    chart = Chart(title, x="step", y="worth to the answer", y_range=room).bars(steps, values).mark(0.0, on="y")
     for at in sorted(range(len(values)), key=lambda at: -abs(values[at]))[:3]:
         if why.read and values[at]:
-            chart.label(steps[at], values[at], why.read[at])
+            chart.label(steps[at], values[at], why.read[at], rise=_RISE)
     return chart
