@@ -69,6 +69,11 @@ def test_completion_is_installed_for_the_shell(
         (MemoryError(), 5, "not enough memory"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), 5, "not enough memory"),
         (OSError(errno.ENOSPC, "No space left on device", "x.csv"), 5, "x.csv: no space is left on the disk"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", __file__),
+            3,
+            "test_main.py: cannot be read: permission denied",
+        ),
         (KeyboardInterrupt(), 130, "stopped by SIGINT"),
         (TrainingError("the loss was not finite"), 1, "error: the loss was not finite"),
         (

@@ -89,3 +89,14 @@ def test_a_row_of_no_steps_is_passed_over(tmp_path: Path) -> None:
     html = report(model, held, TrainingLog())
     page = json.loads(re.findall(r'id="page">(.*?)</script>', html, re.DOTALL)[0])
     assert "".join(page["views"][0]["data"]["tokens"]) == "<begin>the cat ate."
+
+
+def test_values_of_the_worst_rows_are_short() -> None:
+    from unrolled.runs.run_report import _short
+
+    assert [_short(one) for one in (None, 0.1234567890123456, [0.1234567890123456, 2.0], "a")] == [
+        "",
+        "0.1235",
+        "[0.1235, 2]",
+        "a",
+    ]

@@ -95,6 +95,12 @@ def _worst(found: Examination) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = number(value) if isinstance(value, float) else str(value)
-    text = " ".join(text.split())
+    text = " ".join(_written(value).split())
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def _written(value: Any) -> str:
+    """A value with four digits of each number in it; empty where there is none."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    return number(value) if value is None or isinstance(value, float) else str(value)

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 
 from unrolled.cli.output import emit
-from unrolled.errors import Interrupted, SpaceError, UnrolledError, UsageError, as_flags, did_you_mean
+from unrolled.errors import DataError, Interrupted, SpaceError, UnrolledError, UsageError, as_flags, did_you_mean
 from unrolled.storage.directories import space_errors
 
 __all__ = ["main"]
@@ -121,6 +121,9 @@ def _as_unrolled(error: BaseException, words: list[str]) -> UnrolledError:
         return Interrupted("stopped by SIGINT", signal.SIGINT)
     if isinstance(error, SystemExit):
         raise error
+    if isinstance(error, PermissionError) and error.filename and os.path.exists(error.filename):
+        # What is written says so where it is written: this is a file that was there to be read.
+        return DataError("cannot be read: permission denied", file=str(error.filename))
     if isinstance(error, OSError | MemoryError | RuntimeError):
         try:
             with space_errors(getattr(error, "filename", None) or "the output"):

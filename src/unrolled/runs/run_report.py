@@ -150,7 +150,10 @@ def _bars(title: str, shares: list[Share], measure: str) -> Chart:
 
 
 def _short(value: object) -> str:
-    text = "" if value is None else str(value)
+    if isinstance(value, list | tuple):
+        text = f"[{', '.join(map(_short, value))}]"
+    else:
+        text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
