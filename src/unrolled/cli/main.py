@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
@@ -121,7 +122,7 @@ def _as_unrolled(error: BaseException, words: list[str]) -> UnrolledError:
         return Interrupted("stopped by SIGINT", signal.SIGINT)
     if isinstance(error, SystemExit):
         raise error
-    if isinstance(error, PermissionError) and error.filename and os.path.exists(error.filename):
+    if isinstance(error, PermissionError) and error.filename and Path(error.filename).exists():
         # What is written says so where it is written: this is a file that was there to be read.
         return DataError("cannot be read: permission denied", file=str(error.filename))
     if isinstance(error, OSError | MemoryError | RuntimeError):
