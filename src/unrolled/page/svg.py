@@ -31,7 +31,12 @@ COLOURS = {
     "mark5": ("#8a6d00", "#f0e442"),
 }
 # Words that can be read on any mark; a dict for `element`.
-HALO = {"stroke": "var(--bg, #ffffff)", "stroke_width": 3, "stroke_linejoin": "round", "paint_order": "stroke"}
+HALO: dict[str, float | str] = {
+    "stroke": "var(--bg, #ffffff)",
+    "stroke_width": 3,
+    "stroke_linejoin": "round",
+    "paint_order": "stroke",
+}
 SERIES = ("mark1", "mark2", "mark3", "mark4", "mark5")
 _VARIABLE = re.compile(r"var\(--[\w-]+, (#\w+)\)")
 _FIRST_CONTROL_PICTURE, _DELETE = 0x2400, 0x7F
