@@ -156,6 +156,13 @@ def test_few_rows_are_solved_as_many_are(monkeypatch: pytest.MonkeyPatch) -> Non
     assert losses[0] == pytest.approx(losses[1], rel=0.01)
 
 
+def test_rows_that_come_again_and_again_are_solved() -> None:
+    words = [[("red", "green", "blue")[i * k % 3] for i in range(12)] for k in range(24)]
+    table = {"word": words, "y": ["a", "b"] * 12}
+    model, task, data = solved(table, word="category")
+    assert evaluate(model, task, data, CONFIG)["accuracy"] == 0.5  # rows that are alike have both labels as often
+
+
 def test_groups_are_numbered_by_place_and_by_the_letters_before() -> None:
     groups = Groups(letters=2, places=3, longest=2)
     ids = torch.tensor([[0, 1, 2, 2], [2, 1, 0, 0]])

@@ -211,8 +211,11 @@ class _Triangle:
     @classmethod
     def of(cls, spread: _Spread) -> Self:
         products = _products(spread)
-        products.diagonal().add_(_RIDGE * float(products.diagonal().mean()))  # of rows that come twice
-        root = torch.linalg.cholesky(products)
+        mean, ridge, failed = float(products.diagonal().mean()), _RIDGE, 1
+        while failed and ridge < 1:  # rows that come twice leave nothing but rounding on the diagonal
+            products.diagonal().add_(ridge * mean)
+            root, info = torch.linalg.cholesky_ex(products)
+            failed, ridge = int(info), 10 * ridge
         return cls(spread, root, root.float())
 
     @property
