@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,16 @@ class Clients:
         client, self.random = AsyncClient(url, timeout=20), random.Random(seed)
         self.sessions = [client.session() for _ in range(count)]
         self.answers: list[list[Any]] = [[] for _ in range(count)]
+        self.longest_gap = 0.0  # seconds from a push to its answer
         self.stopped, self.pause = False, max(0.1, count / 500)  # seconds: no more than a thousand steps a second
 
     async def push(self, number: int) -> None:
         session, answers = self.sessions[number], self.answers[number]
         while not self.stopped:
             size = 1 if number % 4 else self.random.randrange(1, 5)
+            begun = time.monotonic()
             answers += await session.push_many([value(len(answers) + n, number % STREAMS) for n in range(size)])
+            self.longest_gap = max(self.longest_gap, time.monotonic() - begun)
             await asyncio.sleep(self.random.random() * self.pause)
 
     async def close(self) -> None:
