@@ -104,11 +104,16 @@ class Batcher:
             self._task.cancel()
         self._worker.shutdown(wait=False)
 
+    def refuse(self, session: Stepped, refused: Refused) -> None:
+        """Refuse whatever of a session waits; the caller holds `lock`."""
+        while session.items:
+            self._done(session, refused)
+        if session in self._ready:
+            self._ready.remove(session)
+
     def _refuse_all(self, refused: Refused) -> None:
         for session in [*self._taken, *self._ready]:
-            while session.items:
-                self._done(session, refused)
-        self._ready.clear()
+            self.refuse(session, refused)
 
     async def _run(self) -> None:
         try:

@@ -142,7 +142,7 @@ class Service:
             return "the server is about to end"
         if not self.models.alive:
             return "a model no longer answers"
-        if self.trouble is not None:
+        if self.trouble is not None and not self.store.shared:  # else all servers would be taken away at once
             return f"sessions cannot be saved: {self.trouble}"
         bounds = {
             "sessions": (len(self.sessions), self.options.sessions),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from unrolled.serving.refusals import Refused
 from unrolled.serving.serve_options import ServeOptions
@@ -15,7 +18,9 @@ from unrolled.serving.served import Served
 from unrolled.serving.store import Record, Store
 from unrolled.serving.waiting import Item
 
-__all__ = ["LiveSession", "Sessions"]
+__all__ = ["RESTART", "LiveSession", "Sessions"]
+
+RESTART = 1012  # the code of a connection after whose end the client connects again
 
 
 _SURE = 1.0  # seconds after its last use for which a session counts as one of this server
@@ -112,8 +117,8 @@ class Sessions:
         if session := self._live.get(id_):
             if await self._store.owns(id_):
                 return session
-            if self._live.pop(id_, None) is not None:  # another server went on with it
-                await self._forget(session)
+            if id_ in self._live:
+                await self._give_up(session)
         task = self._fetching.get(id_)
         if task is None:
             task = self._fetching[id_] = asyncio.create_task(self._fetch(id_))
@@ -160,11 +165,12 @@ class Sessions:
         lost = set(await self._store.put(records))
         for record in records:
             found = self._live.get(record.session)
-            if found is not None:
+            if found is None:
+                continue
+            if record.session in lost:
+                await self._give_up(found)
+            else:
                 found.saved = record.n
-                if record.session in lost:  # another server goes on with it
-                    del self._live[record.session]
-                    await self._forget(found)
         return len(records)
 
     def models(self) -> set[Served]:
@@ -219,6 +225,18 @@ class Sessions:
             session = LiveSession(id_, model, handle, batcher.pool.steps_of(handle))
         self._live[id_] = session
         return session
+
+    async def _give_up(self, session: LiveSession) -> None:
+        """Let go of a session with which another server goes on; its client is told to connect again."""
+        if self._live.get(session.id) is session:
+            del self._live[session.id]
+        batcher = session.model.batcher
+        async with batcher.lock:
+            batcher.refuse(session, Refused("Draining", "another server goes on with this session: connect again"))
+            batcher.pool.close(session.handle)
+        if isinstance(session.socket, WebSocket):
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                await session.socket.close(RESTART, "another server goes on with this session")
 
     async def _forget(self, session: LiveSession) -> None:
         async with session.model.batcher.lock:

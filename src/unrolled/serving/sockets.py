@@ -14,12 +14,12 @@ from unrolled.serving.guard import PROTOCOL, refusal
 from unrolled.serving.messages import encoded, read_step, read_steps
 from unrolled.serving.refusals import Refused, about
 from unrolled.serving.service import Service
-from unrolled.serving.sessions import LiveSession
+from unrolled.serving.sessions import RESTART, LiveSession
 from unrolled.serving.waiting import Item
 
 __all__ = ["close_all", "live", "many"]
 
-_RESTART, _GONE, _TAKEN_OVER = 1012, 4404, 4409  # codes with which a connection is closed
+_GONE, _TAKEN_OVER = 4404, 4409  # codes with which a connection is closed for good
 
 
 async def live(socket: WebSocket) -> None:
@@ -64,7 +64,7 @@ async def close_all(service: Service, seconds: float) -> None:
     async def close(socket: WebSocket) -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
             await _send(socket, {"closing": "restart", "retry_after_s": 1})
-            await socket.close(_RESTART, "restart")
+            await socket.close(RESTART, "restart")
 
     tasks = [asyncio.create_task(close(socket)) for socket in service.sockets]
     if tasks:

@@ -23,6 +23,7 @@ __all__ = ["SCHEMES", "ValkeyStore"]
 
 SCHEMES = {"valkey": "redis", "valkeys": "rediss", "redis": "redis", "rediss": "rediss"}
 _SECONDS = 2.0  # until a server that does not answer counts as gone
+_CONNECTIONS = 32
 _AT_ONCE = 500  # records in a call: others get their turn between two
 _PREFIX = "unrolled:session:"
 
@@ -66,11 +67,16 @@ class ValkeyStore(Store):
         if not mark or scheme not in SCHEMES:
             raise UsageError(f"{named('store')} {url!r} must be a folder, or begin with valkey:// or redis://")
         try:
-            self._client: Redis = client.Redis.from_url(
-                f"{SCHEMES[scheme]}://{rest}", socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
+            self._connections = client.BlockingConnectionPool.from_url(
+                f"{SCHEMES[scheme]}://{rest}",
+                max_connections=_CONNECTIONS,
+                timeout=_SECONDS,
+                socket_timeout=_SECONDS,
+                socket_connect_timeout=_SECONDS,
             )
         except ValueError as error:
             raise UsageError(f"{named('store')} {scheme}://… cannot be read: {error}") from None
+        self._client: Redis = client.Redis(connection_pool=self._connections)
         self._put, self._take = self._client.register_script(_PUT), self._client.register_script(_TAKE)
         self._keep = max(1, round(keep))
         self._owner = secrets.token_hex(8)  # of this process: after a restart it is another one
@@ -80,11 +86,11 @@ class ValkeyStore(Store):
         lost = []
         for start in range(0, len(records), _AT_ONCE):
             few = records[start : start + _AT_ONCE]
-            pipe = self._client.pipeline(transaction=True)
-            for record in few:
-                arguments: list[bytes | str | int] = [self._owner, self._encoder.encode(record), self._keep]
-                await self._put(keys=[_PREFIX + record.session], args=arguments, client=pipe)
-            kept = await _asked(pipe.execute())
+            async with self._client.pipeline(transaction=True) as pipe:
+                for record in few:
+                    arguments: list[bytes | str | int] = [self._owner, self._encoder.encode(record), self._keep]
+                    await self._put(keys=[_PREFIX + record.session], args=arguments, client=pipe)
+                kept = await _asked(pipe.execute())
             lost += [record.session for record, done in zip(few, kept, strict=True) if not done]
         return lost
 
@@ -98,17 +104,19 @@ class ValkeyStore(Store):
         return found is not None and found.decode() == self._owner
 
     async def drop(self, session: str) -> None:
-        key, pipe = _PREFIX + session, self._client.pipeline(transaction=True)
-        pipe.delete(key)
-        pipe.hset(key, "owner", "")
-        pipe.expire(key, self._keep)
-        await _asked(pipe.execute())
+        key = _PREFIX + session
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.delete(key)
+            pipe.hset(key, "owner", "")
+            pipe.expire(key, self._keep)
+            await _asked(pipe.execute())
 
     async def sweep(self) -> None:
         """Nothing: the keys expire."""
 
     async def close(self) -> None:
         await self._client.aclose()
+        await self._connections.aclose()
 
 
 async def _asked(answer: Awaitable[Found]) -> Found:
