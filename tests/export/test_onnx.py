@@ -68,6 +68,15 @@ def test_an_unknown_form_and_an_unknown_option_are_refused(waves: Trained, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_nothing_says_where_the_model_was_made(waves: Trained, tmp_path: Path) -> None:
+    assert waves.folder is not None
+    for form in ("onnx", "torch", "c"):
+        waves.export(tmp_path / form, form)
+        for file in (tmp_path / form).iterdir():
+            assert str(waves.folder.parent).encode() not in file.read_bytes(), file
+    assert (tmp_path / "onnx" / "README.md").read_text("utf-8").startswith("# waves: ")
+
+
 def test_the_same_model_gives_the_same_bytes(waves: Trained, tmp_path: Path) -> None:
     for name in ("first", "second"):
         waves.export(tmp_path / name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 
 import numpy as np
 
@@ -50,7 +49,7 @@ class C(Exporter):
     def files(self, subject: Subject) -> dict[str, bytes]:
         task, network, own = subject.task, subject.network, self.options
         step, storage = step_of(task, network), Storage(own.quantise is not None)
-        name = own.name or identifier(Path(subject.name).name.lower())
+        name = own.name or identifier(subject.name.lower())
         title = f"{task.name} of {task.coder.target}, {network.title}"
         steps = tried(step)
         right, row = _answers(subject, step, steps)

@@ -25,7 +25,7 @@ class Subject:
     Attributes:
         task: what the outputs mean; ``task.coder`` holds the encodings of the columns.
         network: the weights.
-        name: what messages call it.
+        name: what it is called: the name of the run.
         training: the options of the run's training, which give batch sizes and metrics.
         valid: reads the validation split of the run again, for exporters that measure what a smaller file costs.
         predict: the answers to rows of cells, for a self-check.

@@ -92,4 +92,5 @@ def _subject(trained: _Trained) -> Subject:
         return _subject(replace(cast(Any, trained), network=network))
 
     calls = valid, predict, stream, with_network
-    return Subject(trained.task, trained.network, run, trained.config.training, *calls)
+    name = "model" if trained.folder is None else trained.folder.name  # not its path, which says where it was made
+    return Subject(trained.task, trained.network, name, trained.config.training, *calls)
