@@ -20,7 +20,7 @@ def test_its_members_are_listed_without_being_imported(site: Path) -> None:
             assert name in Registry(kind).names()
             assert Registry(kind).package_of(name) == "leaky-package 1.2"
             assert Registry(kind).source(name).parent.name == "unrolled_leaky"
-        assert {kind for kind, _, _ in (entry.partition(".") for entry in sys.argv[1:])} == set(FOLDERS) - {"form", "model", "rule", "solved"}
+        assert {kind for kind, _, _ in (entry.partition(".") for entry in sys.argv[1:])} == set(FOLDERS) - {"exporter", "form", "model", "rule", "solved"}
         assert {"leaky", "bileaky", "running_mean"} <= set(model_names())
         assert "median" in task_names() and "time_of_day" in kind_names()
         imported = [name for name in sys.modules if name.startswith(("torch", "unrolled_leaky."))]

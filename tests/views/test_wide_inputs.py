@@ -38,7 +38,7 @@ def test_numbers_of_many_channels_are_a_map_and_no_words() -> None:
     (section,) = pictures(looked)
     np.testing.assert_array_equal(section.data["values"].values, looked.batch.inputs["x"][0].numpy())
     assert section.data["names"] == [f"c{n}" for n in range(24)] and "frames" not in section.data
-    assert steps_of(looked) == ["1", "2", "3", "4", "5"]
+    assert steps_of(looked) == ["0", "1", "2", "3", "4"]
 
 
 def test_very_many_numbers_share_lines() -> None:

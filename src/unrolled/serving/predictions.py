@@ -16,6 +16,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
+from unrolled.data.io.mapped import copied
 from unrolled.data.readers.table import read_written
 from unrolled.data.tables.in_memory import to_table
 from unrolled.errors import UsageError
@@ -122,7 +123,7 @@ def _form(named: str, otherwise: str) -> str:
 def _read(body: bytes, form: str, trained: Trained) -> tuple[Any, bool]:
     """A table, or a list of texts; and whether it came as columns."""
     if form == _CSV:
-        return read_written(pa.py_buffer(body), _HERE, trained.config.data, ".csv"), False
+        return read_written(copied(body), _HERE, trained.config.data, ".csv"), False
     if form == _LINES:
         return _joined([line for line in body.splitlines() if line]), False
     if form == _JSON:
@@ -133,7 +134,7 @@ def _read(body: bytes, form: str, trained: Trained) -> tuple[Any, bool]:
             return to_table(table.columns), True
         return _joined(table.rows), False
     try:
-        with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
+        with pa.ipc.open_stream(pa.BufferReader(copied(body))) as reader:
             read = pa.Table.from_batches(_bounded(reader), reader.schema)
         read.validate(full=True)  # reading does not check offsets, and a crafted one would end the process
     except (pa.ArrowException, OSError, MemoryError) as error:
