@@ -84,7 +84,7 @@ def concatenate(states: Sequence[State]) -> State:
 
 
 def split(state: State) -> list[State]:
-    """Each row as a state of its own: the inverse of `concatenate`, without the padding to the longest row."""
+    """Each row as its own state: the inverse of `concatenate`, without the padding to the longest row."""
     return [_filled(state, row) for row in zip(*_rows(state), strict=True)]
 
 

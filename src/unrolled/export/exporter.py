@@ -47,7 +47,7 @@ class Exporter(Protocol):
     """One form in which a model leaves. A file in ``export/`` with a line ``MEMBER = Class`` is an exporter.
 
     Attributes:
-        Options: the class of its own options.
+        Options: the class of its options.
         notes: what there is to say about the files, in sentences.
     """
 

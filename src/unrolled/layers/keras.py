@@ -1,4 +1,4 @@
-"""Weights of Keras models in layers of ours. Axes: I inputs, O outputs, H hidden units, G gates."""
+"""Weights of Keras models in our layers. Axes: I inputs, O outputs, H hidden units, G gates."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def _orders(parts: list[_Part], begun: tuple[_Part, ...] = ()) -> Iterator[list[
 
 
 def _made(part: _Part, reset_after: bool | None) -> nn.Module:
-    """A module of ours with the weights of ``part``."""
+    """Our module with the weights of ``part``."""
     if part.embeds:
         return _filled(nn.Embedding(*part.arrays[0].shape), part.arrays)
     if not part.recurrent:

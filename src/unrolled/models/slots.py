@@ -1,4 +1,4 @@
-"""Many live rows of one model, each in a slot of its own, stepped together.
+"""Many live rows of one model, each in its own slot, stepped together.
 
 Axes: R slots, S steps, I inputs, O outputs, W numbers in a row's state.
 """

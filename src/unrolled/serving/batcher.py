@@ -36,7 +36,7 @@ class Batcher:
     Args:
         pool: the model's sessions. Whoever else touches it holds `lock`.
         options: of the server.
-        watch: is told of each tick: its seconds and its steps.
+        watch: is called after each tick with its seconds and its steps.
         grows: whether the state of a session grows with each step.
 
     Attributes:
@@ -75,7 +75,7 @@ class Batcher:
         return self._task is not None and not self._dead and not stuck
 
     def submit(self, session: Stepped, item: Item) -> None:
-        """Let an item wait for its steps; its `Waiting` is told when they are answered.
+        """Let an item wait for its steps; its `Waiting` learns when they are answered.
 
         Raises:
             Refused: too much waits already, or the server is about to end.

@@ -8,7 +8,7 @@ __all__ = ["ServeOptions"]
 
 
 class ServeOptions(Part):
-    """Everything that a server is told at its start. All times are in seconds, all sizes in bytes."""
+    """The options of a server. All times are in seconds, all sizes in bytes."""
 
     host: str = option("127.0.0.1", "Address to listen on; any but a loopback address needs --token-file.")
     port: int = option(8080, "Port to listen on; 0 for any free one.", ge=0, le=65535)

@@ -26,7 +26,7 @@ class Served:
         name: what requests call it.
         trained: the model.
         options: of the server.
-        watch: is told of each tick.
+        watch: is called after each tick.
 
     Attributes:
         identity: the fingerprint of its weights.
