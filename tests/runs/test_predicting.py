@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 import unrolled as ur
 from unrolled.errors import UsageError
+from unrolled.runs import predicting
 from unrolled.runs.layouts import by_channel, by_rank, by_step, by_step_ahead, conll, data_of
 
 SMALL: dict[str, Any] = {"steps": 3, "hidden": 4}
@@ -106,3 +110,15 @@ def test_tagged_sentences_are_read_back(tmp_path: Path) -> None:
     (tmp_path / "a.conll").write_text(conll(table.append_column(tags, [[["B", "I"], ["O", "O"]]])), "utf-8")
     assert (tmp_path / "a.conll").read_text("utf-8") == "New\tB\nYork\tI\n\na  b\tO\n_\tO\n\n"
     assert ur.read(tmp_path / "a.conll").table.column("tags").to_pylist()[0] == ["B", "I"]
+
+
+def test_the_answers_are_laid_out_once_not_for_each_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of all rows for each batch made predicting quadratic: 73 s for a million rows, 15 s since."""
+    asked = []
+    examples = SimpleNamespace(steps=lambda: asked.append(1) or np.ones(6, np.int64))
+    batches = [(None, SimpleNamespace(rows=torch.tensor(rows))) for rows in ([4, 0], [5, 2], [1, 3])]
+    task = SimpleNamespace(answers=lambda _, batch: {"x": [10 * row for row in batch.rows.tolist()]})
+    monkeypatch.setattr(predicting, "Loader", lambda *_: None)
+    monkeypatch.setattr(predicting, "run_over", lambda *_: batches)
+    found: Any = predicting.predictions(*cast(Any, (None, task, examples, None, "cpu")))
+    assert (found, len(asked)) == ({"x": [0, 10, 20, 30, 40, 50]}, 1)

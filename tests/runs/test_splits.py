@@ -55,6 +55,13 @@ def test_a_tenth_is_held_out_and_nothing_for_test() -> None:
     assert said == ["valid: 4 of 40 rows, held out at random"]
 
 
+def test_of_very_many_rows_50_000_are_held_out_unless_a_share_is_asked_for() -> None:
+    said: list[str] = []
+    assert len(rows(split(table(600_000), LABELLED, said).valid)) == 50_000
+    assert said == ["valid: 50000 of 600000 rows, held out at random"]
+    assert len(rows(split(table(600_000), LABELLED, valid=0.1).valid)) == 60_000
+
+
 @pytest.mark.parametrize(("valid", "test"), [(0.25, 0.5), ("0.25", "0.5")])
 def test_shares_are_of_what_is_left(valid: Any, test: Any) -> None:
     parts = split(table(40), LABELLED, valid=valid, test=test)

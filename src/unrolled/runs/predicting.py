@@ -47,9 +47,12 @@ def predictions(network: Model, task: Task, examples: Examples, plan: Plan, devi
         device: where the network runs.
     """
     answers: dict[str, list[Any]] = {}
+    rows = len(examples.steps())
     for outputs, batch in run_over(network, Loader(examples, plan), device):
         for name, values in task.answers(outputs, batch).items():
-            column = answers.setdefault(name, [None] * len(examples.steps()))
+            if name not in answers:
+                answers[name] = [None] * rows
+            column = answers[name]
             for row, value in zip(batch.rows.tolist(), values, strict=True):
                 column[row] = value
     return answers
@@ -151,9 +154,10 @@ def fits(network: Model, task: Task, examples: Examples, known: np.ndarray, devi
     for outputs, batch in run_over(network, Loader(examples, plan), device):
         for name, values in task.answers(outputs, batch).items():
             if name.endswith(PREDICTED):
-                column = found.setdefault(
-                    name.removesuffix(PREDICTED) + FITTED, [[None] if steps else [] for steps in known]
-                )
+                fitted = name.removesuffix(PREDICTED) + FITTED
+                if fitted not in found:
+                    found[fitted] = [[None] if steps else [] for steps in known]
+                column = found[fitted]
                 for row, value in zip(batch.rows.tolist(), values, strict=True):
                     column[row].append(value[0])
     return found

@@ -26,6 +26,7 @@ _LAST = "last"  # the value of ``valid`` or ``test`` that holds out the last ste
 _HELD_OUT = 0.1  # the share that is held out where ``valid`` is not given
 _FEW, _FORECASTS, _MOST = 10, 3, 0.3  # of fewer series so many forecasts are held out, and at most such a share
 _ENOUGH = 500_000  # steps to validate on: enough to tell 0.01 nats apart, and more would take minutes each time
+_ANSWERS = 50_000  # to validate on, of whole rows: enough to tell half a percent apart
 
 Say = Callable[[str], None]
 
@@ -200,9 +201,9 @@ def _check_long_enough(sequences: Sequences, roles: Roles) -> None:
 
 
 def _default_share(sequences: Sequences, roles: Roles) -> Share:
-    """A tenth, or less where every step is predicted and a smaller part is enough to validate on."""
+    """A tenth, or less of so much data that a smaller part is enough to validate on."""
     if roles.form.whole:
-        return Share(_HELD_OUT)
+        return Share(min(_HELD_OUT, _ANSWERS / max(len(sequences), 1)))
     column = sequences.column(roles.joined[0] if roles.joined else roles.target)
     lengths = pc.list_value_length(column) if has_time(column.type) else pc.binary_length(column)
     if roles.form.horizon and len(sequences) < _FEW:

@@ -4,6 +4,7 @@ import pytest
 from samples import sequences
 
 from unrolled.data.forms._division import by_forecast, by_row, by_time, end_of_few, rows_or_end
+from unrolled.data.tables import forecast_split
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError
 
@@ -65,3 +66,12 @@ def test_a_single_labelled_series_is_divided_in_time_and_several_by_row() -> Non
     assert part.first is not None and part.first.tolist() == [36]
     two = sequences({"x": [[1.0]] * 2, "y": [["a"]] * 2}, {"x": "number", "y": "category"})
     assert rows_or_end(two, 0.1, 0, "y").how == "1 of 2 rows, held out at random"
+
+
+def test_that_only_some_of_very_many_series_are_held_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast_split, "_ENOUGH", 100)
+    how = by_forecast(sequences({"x": [[1.0] * 20] * 50}, {"x": "number"}), 0.01, 6, ("x",)).how
+    assert how == (
+        "the last 6 steps of each series, as 1 % would not hold a forecast of 6; "
+        "34 of 50 series are not held out, only learned from"
+    )

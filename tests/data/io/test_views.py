@@ -8,7 +8,8 @@ import pyarrow.ipc
 import pytest
 
 import unrolled as ur
-from unrolled.data.io.views import without_views
+from unrolled.data.io import views
+from unrolled.data.io.views import wide, without_views
 
 VIEW, BYTES = pa.string_view(), pa.binary_view()
 
@@ -55,3 +56,28 @@ def test_a_frame_and_a_file_of_views_are_learned_from(tmp_path: Path) -> None:
     kinds = {"text": "tokens"}
     model = ur.fit(table, target="label", inputs=["text"], kinds=kinds, steps=2, hidden=3, out=tmp_path / "run")
     assert set(model.predict(table).column("label_predicted").to_pylist()) <= {"p", "n"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells", "wanted"),
+    [
+        (pa.string(), ["x" * 90], pa.large_string()),
+        (pa.binary(), [b"x" * 90], pa.large_binary()),
+        (pa.list_(pa.bool_()), [[True] * 90], pa.large_list(pa.bool_())),
+        (pa.list_(pa.string()), [["x" * 90]], pa.large_list(pa.large_string())),
+        (pa.struct({"a": pa.string()}), [{"a": "x" * 90}], pa.struct({"a": pa.large_string()})),
+        (pa.list_(pa.float64(), 9), [[1.0] * 9], pa.list_(pa.float64(), 9)),
+        (pa.dictionary(pa.int32(), pa.string()), ["x" * 90], pa.dictionary(pa.int32(), pa.string())),
+        (pa.float64(), [1.0] * 15, pa.float64()),
+    ],
+)
+def test_much_text_and_many_steps_get_wide_offsets(
+    kind: pa.DataType, cells: list[Any], wanted: pa.DataType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pa.table({"x": pa.array(cells, kind), "few": pa.array(["a"] * len(cells))})
+    assert wide(table) is table
+    monkeypatch.setattr(views, "_MUCH", 80)
+    found = wide(table)
+    found.validate(full=True)
+    assert (found.column("x").type, found.column("x").to_pylist()) == (wanted, cells)
+    assert found.column("few").type == pa.string()

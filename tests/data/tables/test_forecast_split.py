@@ -7,15 +7,18 @@ import pyarrow as pa
 import pytest
 from samples import sequences
 
+from unrolled.data.tables import forecast_split
 from unrolled.data.tables.forecast_split import hold_out_forecasts
 from unrolled.errors import DataError, UsageError
 
 
-def split(cells: list[list[Any]], fraction: float, horizon: int, **others: Any) -> tuple[list[int], list[int]]:
+def split(
+    cells: list[list[Any]], fraction: float, horizon: int, seed: int = 0, **others: Any
+) -> tuple[list[int], list[int]]:
     """How many steps of each row are trained on, and where the held-out ones begin."""
     table = {"load": pa.array(cells, pa.list_(pa.float64())), **others}
     data = sequences(table, dict.fromkeys(table, "number"))
-    train, rest = hold_out_forecasts(data, fraction, horizon, tuple(table))
+    train, rest = hold_out_forecasts(data, fraction, horizon, tuple(table), seed)
     assert rest.first is not None
     assert rest.table.column("load") == data.table.column("load")
     return [len(row) for row in train.table.column("load").to_pylist()], rest.first.tolist()
@@ -79,3 +82,16 @@ def test_first_is_the_border_of_each_row() -> None:
     data = sequences({"x": [[1.0] * 20, [1.0] * 3]}, {"x": "number"})
     _, rest = hold_out_forecasts(data, 0.2, 2, ("x",))
     assert np.array_equal(rest.first, [16, 3])
+
+
+def test_of_very_many_short_series_some_are_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a horizon, which is far more than the share of all steps that was asked for."""
+    rows = [[1.0] * 20] * 50
+    assert split(rows, 0.01, 6)[0] == [14] * 50
+    monkeypatch.setattr(forecast_split, "_ENOUGH", 100)
+    kept, first = split(rows, 0.01, 6)
+    assert sorted(kept) == [14] * 16 + [20] * 34 and kept == first  # 96 of 100 steps
+    assert sorted(split(rows, 0.2, 6)[0]) == [14] * 33 + [20] * 17  # a fifth of the 1000 steps, since so much was asked
+    assert sorted(split(rows, 0.01, 6, seed=1)[0]) == sorted(kept) and split(rows, 0.01, 6, seed=1)[0] != kept
+    monkeypatch.setattr(forecast_split, "_ENOUGH", 1)
+    assert sorted(split(rows, 0.001, 6)[0]) == [14] + [20] * 49

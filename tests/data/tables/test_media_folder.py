@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from allocations import peak_of
 from configs import data_config
+from sounds import wav
 
 from unrolled.data.io.blobs import blobs
 from unrolled.data.media.pictures import to_png
 from unrolled.data.tables.read import read
+from unrolled.data.tables.split import hold_out
 from unrolled.errors import DataError
 
 
@@ -123,3 +126,12 @@ def test_a_table_that_names_no_file_is_none_of_ours(tmp_path: Path) -> None:
         draw(tmp_path / name, 1)
     (tmp_path / "prices.csv").write_text("x,y\n1,up\n")
     assert read(tmp_path).table.column_names == ["name", "image"]
+
+
+def test_recordings_are_read_and_held_out_without_a_copy_of_them(tmp_path: Path) -> None:
+    for number in range(40):
+        (tmp_path / "ab"[number % 2]).mkdir(exist_ok=True)
+        (tmp_path / "ab"[number % 2] / f"{number}.wav").write_bytes(wav(np.zeros(20_000)))
+    size = sum(file.stat().st_size for file in tmp_path.rglob("*.wav"))
+    parts: list[object] = []
+    assert peak_of(lambda: parts.extend(hold_out(read(tmp_path), 0.2, seed=0, labels="label"))) < size / 10

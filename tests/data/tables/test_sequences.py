@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from allocations import peak_of
+from configs import data_config
 
 from unrolled.data.encodings.encoding import ENCODINGS
+from unrolled.data.tables.read import read
 from unrolled.data.tables.sequences import Sequences, infer_kinds, merge, unusable
+from unrolled.data.tables.split import hold_out
 from unrolled.errors import DataError, Origin, UsageError
 
 NOON = datetime.datetime(2020, 1, 1, 12)
@@ -119,3 +124,26 @@ def test_merge_refuses_what_does_not_fit() -> None:
         merge(sequences, ("a", "c"), "both")
     with pytest.raises(DataError, match=r"column 'series': this name is taken by the joined series"):
         merge(sequences, ("a", "b"), "series")
+
+
+def test_rows_of_more_than_2_gib_of_text_are_taken() -> None:
+    """The chunks share one buffer of 60 MB, so that nothing large is made here."""
+    chunk = pa.array(["x" * 60_000] * 1000)
+    table = pa.table({"text": pa.chunked_array([chunk] * 37), "place": pa.chunked_array([pa.array(range(37_000))])})
+    taken: list[Sequences] = []
+    rows = np.array([0, 1, 36_999])
+    assert peak_of(lambda: taken.append(Sequences(table, {"text": "tokens"}).take(rows))) < 1_000_000
+    assert taken[0].table.column("place").to_pylist() == rows.tolist()
+
+
+@pytest.mark.soak
+def test_more_than_2_gib_of_text_is_read_grouped_and_held_out(times: Callable[[int, int], int]) -> None:
+    """As the test above; in its quick form 2 MB."""
+    chunks = times(1, 37)
+    texts = pa.chunked_array([pa.array(["x" * 60_000, "y" * 60_000] * times(16, 500))] * chunks)
+    table = pa.table({"text": texts, "who": np.arange(len(texts)) % 7})
+    config = data_config(by="who", kinds={"text": "tokens"})
+    found = read(table, config)
+    assert len(found) == 7 and sum(map(len, found.table.column("text"))) == len(texts)
+    left, part = hold_out(read(table, data_config(kinds={"text": "tokens"})), 0.1, seed=0)
+    assert len(left) + len(part) == len(texts)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.encodings.encoding import Where, has_time
+from unrolled.data.io.blobs import is_binary
 from unrolled.data.io.number_forms import MISSING_WORDS, number_in
 from unrolled.errors import DataError, named
 
@@ -67,14 +68,17 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def plain(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The same values without dictionaries and views, which few Arrow functions accept; not copied if it has none."""
+    """The same values without dictionaries and views, which few Arrow functions accept; not copied if it has none.
+
+    Bytes stay in their dictionary: they are the contents of files, and each cell would copy its file.
+    """
     wanted = _plain_type(array.type)
     return array if wanted == array.type else array.cast(wanted)
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type)
+        return kind if is_binary(kind) else _plain_type(kind.value_type)
     if pa.types.is_string_view(kind):
         return pa.large_string()
     if has_time(kind) and (value := _plain_type(kind.value_type)) != kind.value_type:

@@ -34,9 +34,14 @@ def by_time(sequences: Sequences, share: float) -> Division:
     return Division(left, part, f"the last {100 * share:.2g} % of each sequence")
 
 
-def by_forecast(sequences: Sequences, share: float, horizon: int, targets: tuple[str, ...]) -> Division:
-    """Hold out the end of each series, at least one forecast ``horizon``, with all earlier steps as history."""
-    left, part = hold_out_forecasts(sequences, share, horizon, targets)
+def by_forecast(
+    sequences: Sequences, share: float, horizon: int, targets: tuple[str, ...], seed: int = 0
+) -> Division:
+    """Hold out the end of each series, at least one forecast ``horizon``, with all earlier steps as history.
+
+    Of very many short series, only some are held out, which ``seed`` chooses.
+    """
+    left, part = hold_out_forecasts(sequences, share, horizon, targets, seed)
     assert part.first is not None
     lengths = list_lengths(part.column(main_list(part, targets)))
     held, judged = lengths - part.first, lengths > part.first
@@ -48,7 +53,9 @@ def by_forecast(sequences: Sequences, share: float, horizon: int, targets: tuple
         steps = f"the last {fewest if fewest == most else f'{fewest} to {most}'} steps of each series, as {why}"
     if not judged.all():
         short = int((~judged).sum())
-        steps = f"{steps}; {short} of {len(judged)} series are too short to be judged"
+        enough = lengths > 2 * horizon
+        why = "are too short to be judged" if not (enough & ~judged).any() else "are not held out, only learned from"
+        steps = f"{steps}; {short} of {len(judged)} series {why}"
     return Division(left, part, steps)
 
 

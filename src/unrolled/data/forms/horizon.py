@@ -78,7 +78,7 @@ class Horizon:
     def hold_out(self, sequences: Sequences, share: float, seed: int, target: str) -> Division:
         known = sequences.kinds
         joined = (name for name in known if sequences.traits(name).measured and has_time(sequences.column(name).type))
-        return by_forecast(sequences, share, self.horizon, (target,) if target in known else tuple(joined))
+        return by_forecast(sequences, share, self.horizon, (target,) if target in known else tuple(joined), seed)
 
 
 MEMBER = Horizon

@@ -12,13 +12,17 @@ from unrolled.errors import DataError, UsageError, counted, named
 
 __all__ = ["hold_out_forecasts"]
 
+_ENOUGH = 500_000  # steps that are held out, however many more the horizons of very many series would take
+
 
 def hold_out_forecasts(
-    sequences: Sequences, fraction: float, horizon: int, targets: tuple[str, ...]
+    sequences: Sequences, fraction: float, horizon: int, targets: tuple[str, ...], seed: int = 0
 ) -> tuple[Sequences, Sequences]:
     """(train, rest): ``rest`` is the last ``fraction`` of each series, at least one ``horizon``, with its history.
 
-    A series that is too short to be judged by one forecast and to be learned from by another stays in ``train``. Steps
+    A series that is too short to be judged by one forecast and to be learned from by another stays in ``train``. So do
+    some of very many short series, each of whose horizons is more than its ``fraction``: no more is held out than this
+    share of all steps, or half a million steps if that is more. Steps
     at the end at which all ``targets`` are missing cannot be judged: they belong to ``rest``, and do not count.
 
     Args:
@@ -26,6 +30,7 @@ def hold_out_forecasts(
         fraction: in (0, 1).
         horizon: how many steps are predicted at once.
         targets: the columns that are predicted.
+        seed: which of very many short series are held out.
 
     Raises:
         DataError: no series is long enough, or no target is known.
@@ -48,9 +53,18 @@ def hold_out_forecasts(
         found = np.where(share < horizon, 0, share + unknown)
         if not found.any():
             raise _too_short(sequences, int(known.max(initial=0)), horizon)
-        return found
+        return _chosen(found, max(_ENOUGH, int(fraction * known.sum())), seed)
 
     return split_lists(sequences, held, "enough steps", targets)
+
+
+def _chosen(held: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """``held``, or 0 for some series, chosen at random, so that the sum is at most ``most``; one stays in any case."""
+    if held.sum() <= most:
+        return held
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(held))
+    kept = order[: max(1, int(np.searchsorted(np.cumsum(held[order]), most, side="right")))]
+    return np.where(np.isin(np.arange(len(held)), kept), held, 0)
 
 
 def _too_short(sequences: Sequences, longest: int, horizon: int) -> DataError:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import is_text
 from unrolled.data.io.timestamps import moments
+from unrolled.data.io.views import wide
 from unrolled.errors import IN_MEMORY, DataError, Origin, did_you_mean, named
 
 __all__ = ["codes", "group_steps"]
@@ -47,6 +48,7 @@ def group_steps(
         >>> group_steps(steps, "id", "t").to_pydict()
         {'id': ['a', 'b'], 't': [[1, 2], [1]], 'x': [[0.4, 0.5], [0.1]], 'y': [1, 0]}
     """
+    table = wide(table)
     groups = np.zeros(table.num_rows, np.int64) if by is None else codes(_key(table, by, origin))
     places = np.arange(table.num_rows) if order is None else _sorted_places(_key(table, order, origin), order, origin)
     places = places[np.argsort(groups[places], kind="stable")]
@@ -130,8 +132,6 @@ def _first_change(column: pa.ChunkedArray, offsets: np.ndarray) -> int | None:
 
 
 def _lists(column: pa.ChunkedArray, offsets: np.ndarray) -> pa.Array:
-    if pa.types.is_string(column.type) and column.nbytes > _LARGEST_OFFSET:
-        column = column.cast(pa.large_string())
     wide = offsets[-1] > _LARGEST_OFFSET
     form, width = (pa.LargeListArray, pa.int64()) if wide else (pa.ListArray, pa.int32())
     return form.from_arrays(pa.array(offsets, width), column.combine_chunks())

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import plain
+from unrolled.data.io.blobs import is_binary
 from unrolled.data.io.number_types import is_number
 from unrolled.data.tables.grouping import codes
 from unrolled.errors import named
@@ -33,17 +34,22 @@ def said_of_the_same(table: pa.Table, target: str, names: Collection[str]) -> It
     if target not in table.column_names:  # it is made of several
         return
     wanted = plain(table.column(target))
-    if pa.types.is_nested(wanted.type) or len(wanted) < _FEWEST:
+    if not _comparable(wanted) or len(wanted) < _FEWEST:
         return
     count = pc.count_distinct(wanted).as_py()
     for name in (name for name in names if name in table.column_names):
         column = plain(table.column(name))
-        flat = name != target and not pa.types.is_nested(column.type) and not column.null_count
+        flat = name != target and _comparable(column) and not column.null_count
         if flat and count > 1 and pc.count_distinct(column).as_py() == count and _one_to_one(wanted, column, count):
             yield (
                 f"each value of {name!r} goes with one of {target!r} and the reverse, so it gives the answer away: "
                 f"{named('ignore')} {name} leaves it out"
             )
+
+
+def _comparable(column: pa.ChunkedArray) -> bool:
+    """Whether the cells are single values that are compared in little time: neither lists nor the bytes of files."""
+    return not (pa.types.is_nested(column.type) or is_binary(column.type))
 
 
 def _one_to_one(wanted: pa.ChunkedArray, column: pa.ChunkedArray, count: int) -> bool:

@@ -209,6 +209,10 @@ def _numeric_lists(sequences: Sequences, name: str) -> pa.ChunkedArray:
 
 def _take(table: pa.Table, rows: np.ndarray) -> pa.Table:
     if not len(rows) or table.nbytes < _LARGE_ROW * table.num_rows:
-        return table.take(pa.array(rows, pa.int64()))
+        if len(rows) < 2 or (np.diff(rows) <= 0).any():
+            return table.take(pa.array(rows, pa.int64()))
+        kept = np.zeros(table.num_rows, bool)
+        kept[rows] = True
+        return table.filter(pa.array(kept))  # chunk by chunk, where `take` makes one piece of a column first
     starts = np.flatnonzero(np.diff(rows, prepend=rows[0] - 2) != 1)  # consecutive rows are sliced, not copied
     return pa.concat_tables(table.slice(int(run[0]), len(run)) for run in np.split(rows, starts[1:]))

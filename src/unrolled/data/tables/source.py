@@ -18,7 +18,7 @@ from unrolled.data.encodings._alphabets import Name
 from unrolled.data.io.folder import check_some, files_in, listed, unlike
 from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import map_stream
-from unrolled.data.io.views import without_views
+from unrolled.data.io.views import wide, without_views
 from unrolled.data.readers._listcells import with_lists
 from unrolled.data.readers.reader import DECIMAL, READERS, STEP, Reader, remarks_of
 from unrolled.data.tables.cadence import Cadence
@@ -91,7 +91,7 @@ def open_source(source: Any, config: DataConfig, alphabet: Name | None, later: b
         reading = _file(path, config, alphabet, later)
     _check(reading.table, reading.origin)
     reading = _with_files(source, reading, config, later)
-    return replace(reading, table=without_views(reading.table))
+    return replace(reading, table=wide(without_views(reading.table)))
 
 
 def _with_files(source: Any, reading: Reading, config: DataConfig, later: bool) -> Reading:
