@@ -34,12 +34,15 @@ def by_time(sequences: Sequences, share: float) -> Division:
     return Division(left, part, f"the last {100 * share:.2g} % of each sequence")
 
 
-def by_forecast(
-    sequences: Sequences, share: float, horizon: int, targets: tuple[str, ...], seed: int = 0
-) -> Division:
+def by_forecast(sequences: Sequences, share: float, horizon: int, targets: tuple[str, ...], seed: int = 0) -> Division:
     """Hold out the end of each series, at least one forecast ``horizon``, with all earlier steps as history.
 
-    Of very many short series, only some are held out, which ``seed`` chooses.
+    Args:
+        sequences: lists.
+        share: of the steps of each series, in (0, 1).
+        horizon: how many steps are predicted at once.
+        targets: the columns that are predicted.
+        seed: which series are held out, where there are very many short ones.
     """
     left, part = hold_out_forecasts(sequences, share, horizon, targets, seed)
     assert part.first is not None

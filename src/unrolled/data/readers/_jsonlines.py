@@ -1,25 +1,26 @@
 """JSON Lines: an object on each line, a column for each key.
 
 Arrow parses fast, but a line that is not an object, or is nested ten thousand deep, crashes the process, and its row
-numbers restart in every block. So Python's own parser checks each line first, then Arrow makes the columns. Where Arrow
-fails (a column changes its type), bisection finds the line.
+numbers restart in every block. So the lines are looked at first, many at a time; where they are not all surely objects,
+Python's own parser reads each. Where Arrow fails (a column changes its type), bisection finds the line.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
+from unrolled.data.readers._object_lines import DEEPEST, each_is_an_object
 from unrolled.errors import DataError, named
 
 __all__ = ["read_json_lines"]
 
-_DEEPEST = 64
+_AT_ONCE = 1 << 20  # bytes of lines that are looked at together
 _LARGEST_BLOCK = 2**31 - 1
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _CHANGED = re.compile(r"Column\(/([^/)]*).*changed from (\w+) to (\w+)")
@@ -33,11 +34,14 @@ def read_json_lines(data: pa.Buffer, origin: str) -> pa.Table:
     Raises:
         DataError: a line is not an object, is nested too deep, or does not fit the lines before it.
     """
-    ends = _line_ends(data, origin)
+    ends = _line_ends(np.frombuffer(data, np.uint8))
+    if not _has_objects(data, ends, origin):
+        raise DataError("has no lines", file=origin)
     block = min(_LARGEST_BLOCK, max(1 << 20, 2 * int(np.diff(ends, prepend=0).max())))
     try:
         return _flat(_parse(data, block))
     except (pa.ArrowInvalid, UnicodeDecodeError):
+        _check_lines(data, ends, origin)
         raise _conflict(data, ends, block, origin) from None
 
 
@@ -46,23 +50,56 @@ def _flat(table: pa.Table) -> pa.Table:
     return table.flatten() if any(pa.types.is_struct(field.type) for field in table.schema) else table
 
 
-def _line_ends(data: pa.Buffer, origin: str) -> np.ndarray:
-    ends, objects = [], 0
-    lines = io.BufferedReader(pa.BufferReader(data))
-    for number, line in enumerate(lines, 1):
-        ends.append(len(line))
+def _line_ends(data: np.ndarray) -> np.ndarray:
+    """(lines,) int64: where each line ends, after its line feed."""
+    parts = range(0, len(data), _AT_ONCE)
+    ends = [start + 1 + np.flatnonzero(data[start : start + _AT_ONCE] == ord("\n")) for start in parts]
+    found = np.concatenate([np.zeros(0, np.int64), *ends])
+    return found if len(data) == (found[-1] if len(found) else 0) else np.append(found, len(data))
+
+
+def _has_objects(data: pa.Buffer, ends: np.ndarray, origin: str) -> bool:
+    """Whether there is an object; raises a `DataError` about the first line that is neither one nor blank."""
+    view, found = np.frombuffer(data, np.uint8), False
+    for first, last in _blocks(ends):
+        start = int(ends[first - 1]) if first else 0
+        if each_is_an_object(view[start : ends[last - 1]], ends[first:last] - start):
+            found = found or bool((np.diff(ends[first:last], prepend=start) > 1).any())
+            continue
+        try:
+            found = _check_lines(data, ends[:last], origin, first) or found
+        except DataError:
+            _check_lines(data, ends[:first], origin)  # an earlier line may be wrong where only Arrow would see it
+            raise
+    return found
+
+
+def _blocks(ends: np.ndarray) -> Iterator[tuple[int, int]]:
+    """The lines in blocks of at most `_AT_ONCE` bytes or one line: the first, and the one after the last."""
+    first = 0
+    while first < len(ends):
+        start = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, start + _AT_ONCE, side="right")))
+        yield first, last
+        first = last
+
+
+def _check_lines(data: pa.Buffer, ends: np.ndarray, origin: str, first: int = 0) -> bool:
+    """Whether a line from ``first`` on is not blank; raises a `DataError` if one is not an object."""
+    start, found = int(ends[first - 1]) if first else 0, False
+    for number, end in enumerate(ends[first:].tolist(), first + 1):
+        line = data.slice(start, end - start).to_pybytes()
+        start = end
         if line.strip():
-            objects += 1
+            found = True
             _check(line, number, origin)
-    if not objects:
-        raise DataError("has no lines", file=origin)
-    return np.cumsum(ends)
+    return found
 
 
 def _check(line: bytes, number: int, origin: str) -> None:
     try:
-        if _depth(line) > _DEEPEST:
-            raise DataError(f"is nested more than {_DEEPEST} levels deep", file=origin, row=number)
+        if _depth(line) > DEEPEST:
+            raise DataError(f"is nested more than {DEEPEST} levels deep", file=origin, row=number)
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise DataError(
@@ -85,7 +122,7 @@ def _check(line: bytes, number: int, origin: str) -> None:
 def _depth(line: bytes) -> int:
     depth = _brackets(line)
     # Brackets within strings do not nest; removing them is slow, so it is done only for deep lines.
-    return depth if depth <= _DEEPEST else _brackets(_STRING.sub(b"", line))
+    return depth if depth <= DEEPEST else _brackets(_STRING.sub(b"", line))
 
 
 def _brackets(line: bytes) -> int:
