@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.data.plans.masking import Masking, _mixed
+from unrolled.data.io.hashed import mixed
+from unrolled.data.plans.masking import Masking
 
 SIZE = 50
 BITS = 2**64 - 1
@@ -23,8 +24,8 @@ def hide(masking: Masking, *rows: list[int], first: int = 0, start: int = 0) -> 
 
 def test_the_numbers_are_those_of_splitmix64() -> None:
     """As its authors' own program prints them for the seed 0."""
-    assert int(_mixed(np.array([0], np.uint64))[0]) == 0xE220A8397B1DCDAF
-    assert int(_mixed(np.array([0x9E3779B97F4A7C15], np.uint64))[0]) == 0x6E789E6AA1B965F4
+    assert int(mixed(np.array([0], np.uint64))[0]) == 0xE220A8397B1DCDAF
+    assert int(mixed(np.array([0x9E3779B97F4A7C15], np.uint64))[0]) == 0x6E789E6AA1B965F4
 
 
 def test_what_is_hidden_is_what_plain_arithmetic_says() -> None:

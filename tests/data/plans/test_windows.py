@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unrolled.data.plans import windows
+from unrolled.data.plans.counted import Spans
 from unrolled.data.plans.masking import Masking
 from unrolled.data.plans.segments import Segments
 from unrolled.data.plans.windows import Lanes, Pieces, Plan, Rows, Windows
@@ -88,6 +91,38 @@ def test_a_plan_is_read_in_any_order(kind: str) -> None:
     backward = [plan[index] for index in reversed(range(len(plan)))][::-1]
     assert len(forward) > 1
     assert all(same(a, b) for a, b in zip(forward, backward, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["rows", "pieces", "windows"])
+def test_the_order_of_many_rows_is_computed(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "_MANY", 10)
+    lengths = np.arange(60) % 7
+    plans: dict[str, Callable[[int], Plan]] = {
+        "rows": lambda epoch: Rows(lengths, 4, 5, epoch),
+        "pieces": lambda epoch: Pieces(lengths, 3, Masking(0.2, 1, 2, 9), 4, 5, epoch),
+        "windows": lambda epoch: Windows(np.arange(60), np.ones(60, int), 1, 4, 5, epoch),
+    }
+    first, again, other = (list(batches(plans[kind](epoch))) for epoch in (1, 1, 2))
+    assert sorted(scored_steps(plans[kind](1))) == (
+        [(row, 0) for row in range(60)] if kind == "windows" else every_step(lengths)
+    )
+    assert all(same(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(same(a, b) for a, b in zip(first, other, strict=True))
+    plan = plans[kind](1)
+    assert all(same(plan[index], first[index]) for index in reversed(range(len(plan))))
+
+
+def test_the_plan_of_an_epoch_takes_no_memory_for_its_rows() -> None:
+    rows = 3_000_000
+    offsets = 5 * np.arange(rows + 1)
+    tracemalloc.start()
+    plan = Rows(Spans(offsets), 32, seed=1)
+    batch = plan[len(plan) // 2]
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(plan), len(batch.rows)) == (-(-rows // 32), 32)
+    assert kept < 10**6
+    assert peak < 60 * 10**6  # a million rows are looked at together
 
 
 # --- pieces ------------------------------------------------------------------------------------------------------

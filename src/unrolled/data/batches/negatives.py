@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.data.plans.masking import hashed
+from unrolled.data.io.hashed import hashed
 
 __all__ = ["NEGATIVES", "negatives"]
 

@@ -10,6 +10,8 @@ import numpy as np
 from unrolled.batch import Spec
 from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.forms.form import TargetForm
+from unrolled.data.plans.counted import Spans, WindowEnds
+from unrolled.data.plans.order import Lengths
 from unrolled.data.plans.strands import Strands
 
 __all__ = ["Examples", "Units"]
@@ -77,26 +79,34 @@ class Examples:
 
     def steps(self) -> np.ndarray:
         """(rows,) int64: the steps of each row, in its main sequence; 1 where no column has a time axis."""
+        return self._main().lengths()
+
+    def lengths(self) -> Lengths:
+        """`steps`, to be looked up: they take no memory."""
+        column = self._main()
+        one = np.broadcast_to(np.int64(1), len(column.values))
+        return one if column.offsets is None else Spans(column.offsets)
+
+    def _main(self) -> Encoded:
         columns = [column for name, column in self.inputs.items() if self.specs[name].side is None]
         timed = [column for column in columns if column.offsets is not None]
-        return (timed or columns)[0].lengths()
+        return (timed or columns)[0]
 
-    def holds(self) -> np.ndarray:
-        """(rows,) bool: whether a row has any step, in its main sequence or beside it."""
+    def holds(self) -> np.ndarray | None:
+        """(rows,) bool: whether a row has any step, in its main sequence or beside it; ``None``: the main one tells."""
         beside = [column.lengths() for name, column in self.inputs.items() if self.specs[name].side is not None]
-        return np.any([self.steps(), *beside], axis=0)
+        return np.any([self.steps(), *beside], axis=0) if beside else None
 
-    def window_ends(self, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def windows(self, stride: int = 1) -> WindowEnds:
         """(row, stop) of every forecast window: steps before ``stop`` are known, ``stop … stop + H`` are predicted.
 
         Windows never cross rows, and their targets never lie before ``first`` or beyond the row's end.
         """
-        rows, stops = [], []
-        for row, steps in enumerate(self.steps()):
-            start = max(1, 0 if self.first is None else int(self.first[row]))
-            ends = np.arange(start, steps - self.horizon + 1, stride, dtype=np.int64)
-            rows.append(np.full(len(ends), row, np.int64))
-            stops.append(ends)
-        if not rows:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        return np.concatenate(rows), np.concatenate(stops)
+        steps = self.steps()
+        starts = np.ones_like(steps) if self.first is None else np.maximum(self.first, 1)
+        return WindowEnds(starts, steps - self.horizon + 1, stride)
+
+    def window_ends(self, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """The `windows` as a list: (row, stop) of each."""
+        windows = self.windows(stride)
+        return windows[np.arange(len(windows))]

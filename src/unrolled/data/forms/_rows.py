@@ -27,10 +27,10 @@ class RowPlans:
         return None
 
     def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
-        return Rows(split.steps(), settings.batch, settings.seed, epoch, strands=split.strands, kept=split.holds())
+        return Rows(split.lengths(), settings.batch, settings.seed, epoch, strands=split.strands, kept=split.holds())
 
     def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
-        return Rows(split.steps(), settings.batch, keep_empty=True)
+        return Rows(split.lengths(), settings.batch, keep_empty=True)
 
     def answering(self, known: np.ndarray, settings: BatchSettings) -> Plan:
         return Rows(known, settings.batch, keep_empty=True)

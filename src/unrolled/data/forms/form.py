@@ -17,9 +17,10 @@ import numpy as np
 
 from unrolled.batch import Spec
 from unrolled.data.encodings.encoding import Encoded, Encoding, Where
+from unrolled.data.plans.order import Lengths
 from unrolled.data.plans.segments import Segments
 from unrolled.data.plans.strands import Strands
-from unrolled.data.plans.windows import Plan
+from unrolled.data.plans.windows import Ends, Plan
 from unrolled.data.tables.sequences import Sequences
 from unrolled.registry import Registry
 
@@ -63,10 +64,13 @@ class EncodedSplit(Protocol):
     def steps(self) -> np.ndarray:
         """(N,) int64: the number of steps of each row."""
 
-    def holds(self) -> np.ndarray:
-        """(N,) bool: whether a row has any step, in its main sequence or beside it."""
+    def lengths(self) -> Lengths:
+        """`steps`, to be looked up."""
 
-    def window_ends(self, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def holds(self) -> np.ndarray | None:
+        """(N,) bool: whether a row has any step, in its main sequence or beside it; ``None``: the main one tells."""
+
+    def windows(self, stride: int = 1) -> Ends:
         """The row and the last history step of each training window, every ``stride`` steps."""
 
 

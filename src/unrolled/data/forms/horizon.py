@@ -34,12 +34,10 @@ class _WindowPlans:
         return None
 
     def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
-        rows, ends = split.window_ends()
-        return Windows(rows, ends, settings.lookback, settings.batch, settings.seed, epoch)
+        return Windows.every(split.windows(), settings.lookback, settings.batch, settings.seed, epoch)
 
     def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
-        rows, ends = split.window_ends()
-        return Windows(rows, ends, settings.lookback, 4 * settings.batch)
+        return Windows.every(split.windows(), settings.lookback, 4 * settings.batch)
 
     def answering(self, known: np.ndarray, settings: BatchSettings) -> Plan:
         return Windows(np.arange(len(known)), known, settings.lookback, settings.batch)

@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from unrolled.batch import MISSING, letters_of
 from unrolled.data.encodings._level import SPECIALS, UNKNOWN
+from unrolled.data.io.hashed import hashed
 from unrolled.data.plans.segments import RawBatch, Segments
 
-__all__ = ["Masking", "hashed", "hide_unknown"]
+__all__ = ["Masking", "hide_unknown"]
 
 _AS_UNKNOWN, _AS_ANY = 0.8, 0.1  # shares of the hidden steps; the rest are left unchanged
 _ORDER, _HOW, _WHICH = 1, 2, 3  # each step draws one random number for each purpose
@@ -110,19 +111,3 @@ def _without_letters(inputs: dict[str, np.ndarray], name: str, where: np.ndarray
     if (own := letters_of(name)) not in inputs:
         return inputs
     return inputs | {own: np.where(where[..., None], 0, inputs[own])}
-
-
-def hashed(*keys: np.ndarray) -> npt.NDArray[np.uint64]:
-    """Whole numbers in [0, 2^64), all equally likely: a pure function of the ``keys``, which broadcast."""
-    state = np.zeros(1, np.uint64)
-    for key in keys:
-        state = _mixed(state ^ key.astype(np.uint64))
-    return state
-
-
-def _mixed(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """The next number of splitmix64 after the state ``x``; arrays of uint64 wrap silently."""
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

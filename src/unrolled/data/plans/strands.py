@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unrolled.data.plans.order import Coins
 from unrolled.data.plans.segments import RawBatch, Segments, Transform
 
 __all__ = ["Strands"]
@@ -64,7 +65,7 @@ class Strands:
             turned[name] = values
         return turned
 
-    def turning(self, chosen: np.ndarray) -> Transform:
+    def turning(self, chosen: np.ndarray | Coins) -> Transform:
         """A transform that turns the rows for which ``chosen``, (N,) bool over all data, is True."""
 
         def turn(raw: RawBatch, segments: Segments) -> RawBatch:

@@ -1,28 +1,34 @@
 """Plans: which steps of which rows make each batch.
 
 A plan is a list of batches that is computed, not stored: ``plan[i]`` is a pure function of the lengths, the seed, the
-epoch and i. So the position in an epoch is one number, and a run resumes exactly where it stopped. Four plans serve
-every task: whole rows in buckets of similar length, pieces of rows with hidden steps, lanes for truncated
-backpropagation through time, and windows of history for forecasts. A segment never crosses from one sequence into
-another.
+epoch and i. So the position in an epoch is one number, and a run resumes exactly where it stopped. Up to a million
+rows a shuffle is drawn and kept; of more it is computed batch by batch and takes no memory.
+
+Four plans serve every task: whole rows in buckets of similar length, pieces of rows with hidden steps, lanes for
+truncated backpropagation through time, and windows of history for forecasts. A segment never crosses from one sequence
+into another.
 
 Axes: B rows of a batch, N sequences.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
+from unrolled.data.plans.counted import Pieced
+from unrolled.data.plans.order import Coins, Lengths, Listed, Permuted, Pools
 from unrolled.data.plans.segments import Segments, Transform
 from unrolled.data.plans.strands import Strands
 
-__all__ = ["Lanes", "Pieces", "Plan", "Rows", "Transformed", "Windows"]
+__all__ = ["Ends", "Lanes", "Pieces", "Plan", "Rows", "Transformed", "Windows"]
 
-_POOL = 64  # batches sorted by length together: little padding, but the order stays random
+_MANY = 1_000_000  # rows; the order of more is computed, not stored
+_STRANDS = 1  # a key of its own, so that the strands do not follow the order
 
 
 class Plan(Protocol):
@@ -55,6 +61,14 @@ class Transformed:
         return self._plan[index]
 
 
+class Ends(Protocol):
+    """Windows that are looked up: the row of each, and the step before which it ends."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, places: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]: ...
+
+
 def _generator(seed: int, epoch: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, epoch]))
 
@@ -63,7 +77,7 @@ class Rows:
     """Whole rows; batches hold rows of similar length, in random order with a seed, otherwise in order of length.
 
     Args:
-        lengths: (N,) int64 steps of each row.
+        lengths: the steps of each row.
         batch: rows in a batch, ≥ 1.
         seed: ``None`` for a fixed order, as in evaluation.
         epoch: each epoch has another order.
@@ -79,7 +93,7 @@ class Rows:
 
     def __init__(
         self,
-        lengths: np.ndarray,
+        lengths: Lengths,
         batch: int,
         seed: int | None = None,
         epoch: int = 0,
@@ -91,32 +105,46 @@ class Rows:
         asked: np.ndarray | None = None,
     ) -> None:
         self.transforms: tuple[Transform, ...] = ()
-        self._starts = np.zeros_like(lengths) if starts is None else starts
-        self._asked = np.zeros_like(lengths) if asked is None else asked
-        if kept is None:
-            kept = np.ones(len(lengths), bool) if keep_empty else lengths > self._asked
-        rows = np.flatnonzero(kept)
+        self._lengths, self._starts, self._asked, self._batch = lengths, starts, asked, batch
+        rows = self._kept(kept, keep_empty=keep_empty)
+        many = (len(lengths) if rows is None else len(rows)) > _MANY
+        turned: np.ndarray | Coins | None = None
+        self._batches: Listed | Pools
         if seed is None:
-            rows = rows[np.argsort(lengths[rows], kind="stable")]
-            order = np.arange(-(-len(rows) // batch))
+            self._batches = Listed.by_length(lengths, rows, batch)
+        elif many:
+            self._batches, turned = Pools(lengths, rows, batch, seed, epoch), Coins(seed, epoch, _STRANDS)
         else:
             random = _generator(seed, epoch)
-            rows = random.permutation(rows)
-            pool = np.arange(len(rows)) // (batch * _POOL)
-            rows = rows[np.lexsort((lengths[rows], pool))]
-            order = random.permutation(-(-len(rows) // batch))
-            if strands is not None:
-                self.transforms = (strands.turning(random.random(len(lengths)) < 0.5),)
-        self._rows, self._order, self._lengths, self._batch = rows, order, lengths, batch
+            self._batches = Listed.shuffled(lengths, rows, batch, random)
+            turned = random.random(len(lengths)) < 0.5 if strands is not None else None
+        if strands is not None and turned is not None:
+            self.transforms = (strands.turning(turned),)
+
+    def _kept(self, kept: np.ndarray | None, *, keep_empty: bool) -> np.ndarray | None:
+        """The rows to read; ``None``: all of them, as in most data, which need not be listed."""
+        if kept is not None:
+            return None if kept.all() else np.flatnonzero(kept)
+        if keep_empty or all(self._asks(rows).all() for rows in _parts(len(self._lengths))):
+            return None
+        return np.concatenate([rows[self._asks(rows)] for rows in _parts(len(self._lengths))])
+
+    def _asks(self, rows: np.ndarray) -> np.ndarray:
+        return self._lengths[rows] > (0 if self._asked is None else self._asked[rows])
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._batches)
 
     def __getitem__(self, index: int) -> Segments:
-        start = int(self._order[index]) * self._batch
-        rows = self._rows[start : start + self._batch]
-        starts, stops, scored = self._starts[rows], self._lengths[rows], self._asked[rows] - self._starts[rows]
-        return Segments(rows, starts, stops, scored, np.ones(len(rows), bool))
+        rows = self._batches[index]
+        starts = np.zeros_like(rows) if self._starts is None else self._starts[rows]
+        scored = (np.zeros_like(rows) if self._asked is None else self._asked[rows]) - starts
+        return Segments(rows, starts, self._lengths[rows], scored, np.ones(len(rows), bool))
+
+
+def _parts(count: int) -> Iterator[np.ndarray]:
+    """0 … ``count`` - 1 in parts that take little memory."""
+    return (np.arange(at, min(at + _MANY, count)) for at in range(0, count, _MANY))
 
 
 class Pieces:
@@ -134,21 +162,30 @@ class Pieces:
     def __init__(
         self, lengths: np.ndarray, steps: int, masking: Transform, batch: int, seed: int | None = None, epoch: int = 0
     ) -> None:
-        counts = -(-lengths // steps)
-        rows = np.repeat(np.arange(len(lengths)), counts)
-        nth = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        self._rows, self.transforms = rows, (masking,)
-        self._starts = nth * lengths[rows] // counts[rows]
-        self._stops = (nth + 1) * lengths[rows] // counts[rows]
-        self._plan = Rows(self._stops - self._starts, batch, seed, epoch)
+        self._pieces, self.transforms = Pieced(lengths, steps), (masking,)
+        self._plan = Rows(_PieceLengths(self._pieces), batch, seed, epoch)
 
     def __len__(self) -> int:
         return len(self._plan)
 
     def __getitem__(self, index: int) -> Segments:
         part = self._plan[index]
-        rows, starts, stops = (values[part.rows] for values in (self._rows, self._starts, self._stops))
+        rows, starts, stops = self._pieces[part.rows]
         return replace(part, rows=rows, starts=starts, stops=stops)
+
+
+class _PieceLengths:
+    """The steps of pieces, computed where they are looked up."""
+
+    def __init__(self, pieces: Pieced) -> None:
+        self._pieces = pieces
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def __getitem__(self, places: np.ndarray) -> np.ndarray:
+        _, starts, stops = self._pieces[places]
+        return stops - starts
 
 
 class Lanes:
@@ -244,15 +281,40 @@ class Windows:
     def __init__(
         self, rows: np.ndarray, ends: np.ndarray, lookback: int, batch: int, seed: int | None = None, epoch: int = 0
     ) -> None:
-        order = np.arange(len(rows)) if seed is None else _generator(seed, epoch).permutation(len(rows))
-        self._rows, self._ends = rows[order], ends[order]
-        self._lookback, self._batch = lookback, batch
+        self._set(_GivenEnds(rows, ends), lookback, batch, seed, epoch)
+
+    @classmethod
+    def every(cls, ends: Ends, lookback: int, batch: int, seed: int | None = None, epoch: int = 0) -> Windows:
+        """All windows with these ``ends``, which need not be listed."""
+        plan = cls.__new__(cls)
+        plan._set(ends, lookback, batch, seed, epoch)
+        return plan
+
+    def _set(self, ends: Ends, lookback: int, batch: int, seed: int | None, epoch: int) -> None:
+        self._ends, self._lookback, self._batch = ends, lookback, batch
+        self._order: np.ndarray | Permuted | None = None
+        if seed is not None:
+            many = len(ends) > _MANY
+            self._order = Permuted(len(ends), seed, epoch) if many else _generator(seed, epoch).permutation(len(ends))
 
     def __len__(self) -> int:
-        return -(-len(self._rows) // self._batch)
+        return -(-len(self._ends) // self._batch)
 
     def __getitem__(self, index: int) -> Segments:
-        part = slice(index * self._batch, (index + 1) * self._batch)
-        rows, stops = self._rows[part], self._ends[part]
+        places = np.arange(index * self._batch, min((index + 1) * self._batch, len(self._ends)))
+        rows, stops = self._ends[places if self._order is None else self._order[places]]
         zeros = np.zeros(len(rows), np.int64)
         return Segments(rows, np.maximum(stops - self._lookback, 0), stops, zeros, np.ones(len(rows), bool))
+
+
+class _GivenEnds:
+    """Windows that are listed."""
+
+    def __init__(self, rows: np.ndarray, ends: np.ndarray) -> None:
+        self._rows, self._ends = rows, ends
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._rows[places], self._ends[places]
