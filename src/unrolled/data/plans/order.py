@@ -90,11 +90,13 @@ class Listed:
 
     @classmethod
     def by_length(cls, lengths: Lengths, rows: np.ndarray | None, batch: int) -> Listed:
+        """The ``rows`` from short to long; ``None``: all of them."""
         rows = np.arange(len(lengths)) if rows is None else rows
         return cls(rows[np.argsort(lengths[rows], kind="stable")], np.arange(-(-len(rows) // batch)), batch)
 
     @classmethod
     def shuffled(cls, lengths: Lengths, rows: np.ndarray | None, batch: int, random: np.random.Generator) -> Listed:
+        """The ``rows`` in a random order, in batches of similar length; ``None``: all of them."""
         rows = random.permutation(np.arange(len(lengths)) if rows is None else rows)
         pool = np.arange(len(rows)) // (batch * _POOL)
         return cls(rows[np.lexsort((lengths[rows], pool))], random.permutation(-(-len(rows) // batch)), batch)
