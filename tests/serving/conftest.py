@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +12,30 @@ from serving.loopback import Loopback, serving
 
 import unrolled
 from unrolled.runs.trained import Trained
+from unrolled.serving import predictor
+from unrolled.serving.predict_process import predict_for
+
+
+class Beside(threading.Thread):
+    """What the process that predicts does, in a thread: starting a process takes three seconds."""
+
+    def __init__(self, end: socket.socket) -> None:
+        super().__init__(target=predict_for, args=(end.dup(),), daemon=True)
+        self.start()
+
+    def kill(self) -> None:
+        """It ends when the other end is closed."""
+
+    def wait(self) -> int:
+        self.join(20)
+        return 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def beside() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictor, "launch", Beside)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,13 @@ def test_texts_are_bytes(client: Any, writer: Trained) -> None:
     wanted = writer.predict(["the dog", "the d"])
     assert found.as_numpy("x_predicted").tolist() == wanted.column("x_predicted").to_pylist()
     np.testing.assert_array_equal(found.as_numpy("x_p"), wanted.column("x_p").to_pylist())
+
+
+def test_no_file_of_the_server_is_read(both: Loopback, tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"no picture: whoever opens it says so")
+    texts = {"name": "text", "shape": [2], "datatype": "BYTES", "data": [str(tmp_path / "secret.png")] * 2}
+    said = both.ask("POST", "/v2/models/moods/infer", {"inputs": [texts]})
+    assert (said.status, said.json["outputs"][0]["name"]) == (200, "mood_predicted"), said.body
 
 
 def test_bad_tensors_are_refused_in_a_sentence(writing: Loopback) -> None:

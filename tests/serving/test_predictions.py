@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import io
 import json
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from pyarrow import csv
-from serving.loopback import Loopback, serving
+from serving.loopback import Loopback
 from serving.test_sockets import value
 
 from unrolled.errors import DataError
@@ -112,37 +110,3 @@ def test_a_model_that_cannot_stream_says_why(both: Loopback, moods: Trained) -> 
     told = both.ask("GET", "/v1/model").json
     assert (told["streams"], told["cannot_stream"]) == (False, str(refused.value))
     assert both.ask("POST", "/v1/sessions?model=load").status == 201
-
-
-def test_the_queue_is_short_and_sessions_do_not_wait_for_it(load: Trained) -> None:
-    with serving({"load": load}, predict_waiting=2, predict_deadline=0.2) as server:
-        free = threading.Event()
-        work = load.predict
-
-        class Slow:
-            config = load.config
-
-            def predict(self, rows: Any) -> pa.Table:
-                free.wait(20)
-                return work(rows)
-
-        server.service.models.find(None).__dict__["without_files"] = Slow()
-        rows = {"rows": [value(n) for n in range(30)]}
-        found: list[int] = []
-        threads = [
-            threading.Thread(target=lambda: found.append(server.ask("POST", "/v1/predict", rows).status))
-            for _ in range(2)
-        ]
-        for thread in threads:
-            thread.start()
-        while server.service.predictor.waiting < 2:
-            time.sleep(0.01)
-        said = server.ask("POST", "/v1/predict", rows)
-        assert (said.status, said.headers["retry-after"]) == (503, "1")
-        id_ = server.ask("POST", "/v1/sessions").json["session"]
-        assert server.ask("POST", f"/v1/sessions/{id_}/steps", {"x": value(1)}).status == 200
-        time.sleep(0.2)
-        free.set()
-        for thread in threads:
-            thread.join()
-        assert sorted(found) == [200, 504]  # the turn of the second came too late

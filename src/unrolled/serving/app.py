@@ -39,6 +39,7 @@ def app(
         service.start()
         yield
         await service.stop()
+        await service.predictor.stop()
 
     found = Starlette(
         routes=[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from unrolled.serving.messages import encoded
 from unrolled.serving.refusals import Refused, retry_after, status_of, told_at
 from unrolled.serving.serve_options import ServeOptions
 
-__all__ = ["OPEN", "PROTOCOL", "Guard", "body_of", "refusal"]
+__all__ = ["OPEN", "PROTOCOL", "Guard", "body_of", "read_body", "refusal"]
 
 PROTOCOL = "unrolled.v1"  # the subprotocol of our WebSockets
 OPEN = {"/", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}  # what needs no token
@@ -105,26 +105,38 @@ def refusal(error: Refused, path: str = "") -> Response:
 
 
 async def body_of(request: Request, most: int, seconds: float) -> bytes:
-    """The body of a request, read no further than it may be long, and no longer than it may take.
+    """The body of a request; see `read_body`."""
+    pieces: list[bytes] = []
+    await read_body(request, most, seconds, pieces.append)
+    return b"".join(pieces)
+
+
+async def read_body(request: Request, most: int, seconds: float, keep: Callable[[bytes], None]) -> None:
+    """Read the body of a request, no further than it may be long, and no longer than it may take.
+
+    Args:
+        request: the request.
+        most: the most bytes.
+        seconds: the longest time.
+        keep: is called with each piece.
 
     Raises:
-        Refused: it is longer than ``most`` bytes, or takes more than ``seconds``.
+        Refused: it is longer, or takes longer.
     """
     too_large = Refused("TooLarge", f"a request has at most {most:,} bytes here")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most:
         raise too_large
-    pieces, size = [], 0
+    size = 0
     try:
         async with asyncio.timeout(seconds):
             async for piece in request.stream():
                 size += len(piece)
                 if size > most:
                     raise too_large
-                pieces.append(piece)
+                keep(piece)
     except TimeoutError:
         raise Refused("Slow", f"the request was not complete after {seconds:g} seconds") from None
-    return b"".join(pieces)
 
 
 def _allowing(origin: str, *, preflight: bool = False) -> dict[str, str]:

@@ -8,10 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from unrolled.errors import UnrolledError
 from unrolled.serving.guard import body_of
 from unrolled.serving.messages import encoded, read_step, read_steps
-from unrolled.serving.refusals import Refused, retry_after, status_of, told_at
+from unrolled.serving.refusals import Refused, known, retry_after, status_of, told_at
 from unrolled.serving.service import Service
 from unrolled.serving.sessions import LiveSession
 from unrolled.serving.sockets import answer_of
@@ -40,9 +39,8 @@ def said(told: Any, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] 
 
 async def failed(request: Request, error: Exception) -> Response:
     """The answer to a request that ended in an error."""
-    if not isinstance(error, UnrolledError):
-        error = UnrolledError(f"internal error ({type(error).__name__})")
-    return said({"error": told_at(request.url.path, error)}, status_of(error), retry_after(error))
+    told = known(error)
+    return said({"error": told_at(request.url.path, told)}, status_of(told), retry_after(told))
 
 
 async def open_session(request: Request) -> Response:

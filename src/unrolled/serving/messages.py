@@ -91,7 +91,7 @@ def encoded(answer: Any) -> bytes:
     return _encoder.encode(answer)
 
 
-def decoded(decoder: msgspec.json.Decoder[Any], text: str | bytes) -> Any:
+def decoded(decoder: msgspec.json.Decoder[Any], text: str | bytes | memoryview) -> Any:
     """A message, by the decoder of its form.
 
     Raises:

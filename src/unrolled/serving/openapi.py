@@ -15,9 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from unrolled.serving.completions import Completion
-from unrolled.serving.inference import Infer
 from unrolled.serving.messages import Step, encoded
-from unrolled.serving.predictions import Table
+from unrolled.serving.predict_tables import Table
+from unrolled.serving.predict_tensors import Infer
 from unrolled.serving.server_events import EVENTS, Generate
 
 __all__ = ["OPERATIONS", "Operation", "document", "openapi"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from unrolled.errors import DataError, ModelError, UnrolledError, UsageError
 
-__all__ = ["Refused", "about", "kind_of", "retry_after", "status_of", "told_at"]
+__all__ = ["Refused", "about", "kind_of", "known", "retry_after", "status_of", "told_at"]
 
 _STATUS = {  # type of the error in an answer -> the status of HTTP
     "BadRequest": HTTPStatus.BAD_REQUEST,
@@ -65,6 +65,11 @@ def status_of(error: UnrolledError) -> HTTPStatus:
         case UsageError() | ModelError():
             return HTTPStatus.BAD_REQUEST
     return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def known(error: Exception) -> UnrolledError:
+    """An error as a client is told of it: of one that was not raised on purpose only the type."""
+    return error if isinstance(error, UnrolledError) else UnrolledError(f"internal error ({type(error).__name__})")
 
 
 def retry_after(error: UnrolledError) -> dict[str, str]:

@@ -29,7 +29,7 @@ class ServeOptions(Part):
     body: int = option(1_048_576, "Size of a request.", ge=1)
     predict_body: int = option(33_554_432, "Size of a table that is sent.", ge=1)
     predict_waiting: int = option(8, "Requests for predictions that may wait.", ge=1)
-    predict_deadline: float = option(60.0, "A request for predictions that waited so long is not begun.", gt=0)
+    predict_deadline: float = option(60.0, "A request for predictions that takes so long is given up.", gt=0)
     snapshot: int = option(67_108_864, "Size of a snapshot that is sent.", ge=1)
     generations: int = option(64, "Texts that are written at the same time.", ge=1)
     tokens: int = option(4096, "Tokens of a text that is written.", ge=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 
 from unrolled.data.encodings.facets import Text
@@ -15,8 +14,6 @@ from unrolled.serving.refusals import Refused
 from unrolled.serving.serve_options import ServeOptions
 
 __all__ = ["Served", "Watch"]
-
-_NO_COLUMN = ("\0",)  # where columns are named that hold names of files, no other one is looked at
 
 
 class Served:
@@ -57,12 +54,6 @@ class Served:
         if self._batcher is None:
             raise Refused("CannotStream", str(self.cannot_stream))
         return self._batcher
-
-    @cached_property
-    def without_files(self) -> Trained:
-        """The model, which takes cells that look like the names of files for texts, and opens none."""
-        data = self.trained.config.data.model_copy(update={"file_columns": _NO_COLUMN})
-        return replace(self.trained, config=self.trained.config.model_copy(update={"data": data}))
 
     def start(self) -> None:
         """Begin to answer, in the running loop."""

@@ -104,9 +104,9 @@ class Server(uvicorn.Server):
 
     async def _drain(self) -> None:
         service = self._service
-        sent = time.monotonic() + self._drain_seconds * _SENDING
+        sent, end = (time.monotonic() + self._drain_seconds * share for share in (_SENDING, 1))
         try:
-            async with asyncio.timeout_at(asyncio.get_running_loop().time() + self._drain_seconds):
+            async with asyncio.timeout(self._drain_seconds):
                 await service.stop()
                 while service.busy and time.monotonic() < sent:  # whoever does not read must not keep the others
                     await asyncio.sleep(_PAUSE)
@@ -118,6 +118,7 @@ class Server(uvicorn.Server):
         except TimeoutError:
             _log.warning("not every session could be saved within %g seconds", self._drain_seconds)
         finally:
+            await service.predictor.stop(end - time.monotonic())  # the predictions that are under way come last
             self.should_exit = True
 
 

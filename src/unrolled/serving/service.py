@@ -14,7 +14,7 @@ from unrolled.runs.trained import Trained
 from unrolled.serving.catalogue import Catalogue
 from unrolled.serving.counters import Metrics
 from unrolled.serving.generation import Generations
-from unrolled.serving.predictions import Predictor
+from unrolled.serving.predictor import Predictor
 from unrolled.serving.refusals import Refused, about
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.sessions import LiveSession, Sessions
@@ -39,7 +39,7 @@ class Service:
         generations: writes texts beside the sessions.
         models: those that are served.
         metrics: what Prometheus asks for.
-        predictor: runs predictions beside the sessions.
+        predictor: has predictions made beside the sessions.
         draining: whether it takes no more steps.
         sockets: the open WebSockets.
         busy: those that are between a message and its answer.
@@ -51,7 +51,7 @@ class Service:
         self.models = self.metrics.models = Catalogue(models, options, self.metrics.watch)
         self.store = MemoryStore(options.keep) if store is None else store
         self.sessions = Sessions(self.store, options, self.models)
-        self.predictor = Predictor(options)
+        self.predictor = Predictor(options, self.models)
         self.generations = Generations(options.generations)
         self.draining = False
         self.sockets: set[Any] = set()
@@ -82,7 +82,7 @@ class Service:
         await self.models.stop()
         self._over.set()
         self.generations.stop()
-        self.predictor.stop()
+        self.predictor.close()
         await asyncio.gather(*self._tasks)  # what is being saved is saved
 
     async def open(self, name: str | None) -> LiveSession:
