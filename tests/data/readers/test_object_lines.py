@@ -19,7 +19,14 @@ LINES = (
     b'{"b": "In No \xc3\xa9"}',
     b"{}",
 )
-PIECES = (*(bytes([code]) for code in b'{}[],:\n"\\ \r\tNI-0\x00\x0b\xff\xc3'), b"Inf", b"-NaN", b"Infinity", b"}{", b"} {")
+PIECES = (
+    *(bytes([code]) for code in b'{}[],:\n"\\ \r\tNI-0\x00\x0b\xff\xc3'),
+    b"Inf",
+    b"-NaN",
+    b"Infinity",
+    b"}{",
+    b"} {",
+)
 
 
 def sure(data: bytes) -> bool:

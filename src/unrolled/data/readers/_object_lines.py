@@ -1,8 +1,8 @@
 """Lines that are each one JSON object, seen in all lines at once: what Arrow's parser needs to be safe.
 
-Arrow dies of a line that is not an object and of deep nesting, and takes two objects on a line for two rows and one object
-over two lines for one. Brackets outside of strings show all of that. Whether the inside of an object is JSON, Arrow's
-parser says itself.
+Arrow dies of a line that is not an object and of deep nesting, and takes two objects on a line for two rows and one
+object over two lines for one. Brackets outside of strings show all of that. Whether the inside of an object is JSON,
+Arrow's parser says itself.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _escaped(quotes: np.ndarray, slashes: np.ndarray) -> np.ndarray:
 
 
 def _has_other_words(block: np.ndarray, at: np.ndarray) -> bool:
-    """Whether a word begins with I or N that only Arrow takes for a number, such as Inf or -NaN; Infinity counts too."""
+    """Whether one of the letters I and N may begin what only Arrow takes for a number: Inf, -NaN; also Infinity."""
     return bool((block[at] == ord("I")).any() or (block[at - 1] == ord("-")).any())
 
 
