@@ -15,9 +15,8 @@ from torch import Tensor
 
 from unrolled.batch import Discrete
 from unrolled.decoding.beam import Beam, beam_search
-from unrolled.decoding.generate import generate
 from unrolled.decoding.hypothesis import Hypothesis
-from unrolled.decoding.sampling import Sampling
+from unrolled.decoding.sampling import Sampling, choose
 from unrolled.errors import ModelError, ShapeError, UsageError
 from unrolled.models.network import Network
 
@@ -153,10 +152,11 @@ def test_width_1_is_greedy_generation() -> None:
     greedy, most = Sampling(temperature=0), 9
     for seed in range(20):
         weight, start = model(seed).float(), starts(6, seed).float()
-        told = generate(
-            Walk(weight), start, start, steps=most, end=END, settings=greedy, generator=greedy.generator(), banned=[1]
-        )
-        texts = torch.stack(list(told), 1).tolist()
+        step, scores, state, ids = Walk(weight), start, start, []
+        for _ in range(most):
+            ids.append(choose(scores, greedy, greedy.generator(), banned=[1]))
+            scores, state = step(ids[-1], state)
+        texts = torch.stack(ids, 1).tolist()
         wanted = [text[: text.index(END)] if END in text else text for text in texts]
         for alpha in (0, 3):
             settings = Beam(width=1, max_length=most, length_penalty=alpha)

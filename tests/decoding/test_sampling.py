@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.decoding.sampling import Sampling, choose
+from unrolled.decoding.sampling import Sampling, choose, choose_each
 from unrolled.errors import ModelError, ShapeError, UsageError
 
 LOGITS = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0, -3.0])
@@ -140,3 +140,24 @@ def test_what_choose_refuses() -> None:
     only = torch.tensor([[0.0, float("-inf")]])
     with pytest.raises(ModelError, match="row 0: every allowed id has probability 0"):
         choose(only, settings, generator, banned=[0])
+
+
+@pytest.mark.parametrize("size", [5, 60, 3000])
+@pytest.mark.parametrize("tied", [False, True])
+def test_each_row_with_settings_and_a_generator_of_its_own_is_drawn_as_by_itself(size: int, tied: bool) -> None:
+    dice = torch.Generator().manual_seed(size)
+    for trial in range(12):
+        logits = 3 * torch.randn(8, size, generator=dice)
+        logits = (2 * logits).round() / 2 if tied else logits
+        settings = [
+            Sampling(
+                temperature=[0, 1, 0.4, 3][(row + trial) % 4],
+                top_k=[None, 1, 3, 40, 9000][row % 5],
+                top_p=[None, 0.5, 1.0][(row + trial) % 3],
+                seed=row,
+            )
+            for row in range(8)
+        ]
+        together = choose_each(logits, settings, [one.generator() for one in settings], banned=[2])
+        alone = [choose(logits[row : row + 1], one, one.generator(), [2]) for row, one in enumerate(settings)]
+        assert together.tolist() == [int(one) for one in alone]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unrolled.decoding.sampling import Sampling
-from unrolled.decoding.switches import switch
+from unrolled.decoding.switches import switch, switch_each
 from unrolled.errors import ModelError, ShapeError
 
 LOGITS = torch.tensor([4.0, 1.0, 0.0, -0.5, -3.0])
@@ -53,3 +53,11 @@ def test_what_cannot_be_switched_is_refused() -> None:
     for broken in (float("nan"), float("inf")):
         with pytest.raises(ModelError, match="^row 1: the scores are not finite"):
             switch(torch.tensor([[0.0], [broken]]), Sampling(), torch.Generator())
+
+
+def test_each_row_with_settings_and_a_generator_of_its_own_is_switched_as_by_itself() -> None:
+    logits = torch.randn(4, 9, generator=torch.Generator().manual_seed(0))
+    settings = [Sampling(seed=1), Sampling(temperature=0), Sampling(seed=2, top_k=3), Sampling(seed=1, temperature=4)]
+    together = switch_each(logits, settings, [one.generator() for one in settings])
+    alone = [switch(logits[row : row + 1], one, one.generator()) for row, one in enumerate(settings)]
+    assert torch.equal(together, torch.cat(alone))

@@ -12,7 +12,7 @@ import pytest
 import unrolled as ur
 from unrolled.errors import DataError, UsageError
 from unrolled.music.rolls import KEYS, LOWEST, from_text
-from unrolled.runs.continuation import until
+from unrolled.runs.continuation import Stops
 from unrolled.runs.trained import Trained
 
 SMALL: dict[str, Any] = {"hidden": 16, "lr": 0.05, "valid": 0}
@@ -77,9 +77,15 @@ def test_prompts_come_from_data(model: Trained) -> None:
 
 
 @pytest.mark.parametrize("stop", ["a", "aab", "abab", None, "zz"])
-def test_until_gives_what_stands_before_the_stop(stop: str | None) -> None:
+def test_stops_give_what_stands_before_the_first(stop: str | None) -> None:
     for seed in range(100):
         dice = random.Random(seed)
         pieces = ["".join(dice.choices("ab", k=dice.randrange(4))) for _ in range(9)]
-        whole = "".join(pieces)
-        assert "".join(until([stop] if stop else [], iter(pieces))) == (whole.split(stop)[0] if stop else whole)
+        whole, stops, found = "".join(pieces), Stops([stop] if stop else []), ""
+        for piece in pieces:
+            found += stops.take(piece)
+            if stops.found:
+                break
+        else:
+            found += stops.rest()
+        assert found == (whole.split(stop)[0] if stop else whole)

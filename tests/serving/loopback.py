@@ -43,6 +43,12 @@ class Loopback:
     port: int
     service: Service
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it runs in."""
+        loop: asyncio.AbstractEventLoop = self.service._tasks[0].get_loop()
+        return loop
+
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Said:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:

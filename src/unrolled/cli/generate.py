@@ -50,22 +50,20 @@ def generate(
     _check(count, length, out)
     from unrolled import api
     from unrolled.music.forms import check_form, written
+    from unrolled.runs.writing import Asked
 
     if out is not None:
         check_form(Path(out).suffix.lower())
     trained = api.load(run)
     if prompt.lower().endswith(_MUSIC) and Path(prompt).is_file():
         prompt = trained.prompt_of(prompt)
-    texts = []
-    for number in range(count):
-        pieces = trained.generate(
-            prompt, length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed + number, stop=stop
-        )
-        if number == 0:
-            _warn(trained.unseen(prompt), told)  # a prompt that cannot be continued was refused above
-        elif not told.json:
-            sys.stdout.write("\n")
-        texts.append(prompt + "".join(pieces) if told.json else _print(prompt, pieces))
+    writer, settings = trained.writer(), {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    stops = [stop] if stop else []
+    asked = [Asked(prompt, length, stops, {**settings, "seed": seed + number}) for number in range(count)]
+    # one text is quickest by itself; many are written together
+    pieces = ((0, piece) for piece in writer.alone(asked[0])) if count == 1 else writer.together(asked)
+    _warn(writer.unseen(prompt), told)  # a prompt that cannot be continued was refused above
+    texts = _texts(prompt, pieces, count, shown=not told.json)
     if out is not None:
         write_file(Path(out), written(texts[0], Path(out).suffix.lower()))
     if told.json:
@@ -87,14 +85,20 @@ def _warn(unseen: list[str], told: Told) -> None:
         note(f"warning: the model never saw {listed} in training, and reads it as <unknown>", quiet=told.quiet)
 
 
-def _print(prompt: str, pieces: Iterable[str]) -> str:
-    """Print the text, each piece as soon as it is generated, and return it."""
-    sys.stdout.write(prompt)
-    text = prompt
-    for piece in pieces:
-        text += piece
-        sys.stdout.write(piece)
+def _texts(prompt: str, pieces: Iterable[tuple[int, str]], count: int, *, shown: bool) -> list[str]:
+    """The texts; if they are ``shown``, the first is printed as it is written, and the others after it."""
+    texts = [prompt] * count
+    _show(prompt, shown=shown)
+    for number, piece in pieces:
+        texts[number] += piece
+        _show(piece, shown=shown and number == 0)
+    for text in texts[1:]:
+        _show(f"\n\n{text}", shown=shown)
+    _show("\n", shown=shown)
+    return texts
+
+
+def _show(text: str, *, shown: bool) -> None:
+    if shown:
+        sys.stdout.write(text)
         sys.stdout.flush()
-    sys.stdout.write("\n")
-    sys.stdout.flush()
-    return text

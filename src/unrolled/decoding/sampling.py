@@ -11,7 +11,9 @@ from torch import Tensor
 from unrolled.config import Part
 from unrolled.decoding.validation import broken_scores, check_banned, nothing_left
 
-__all__ = ["Sampling", "choose"]
+__all__ = ["Sampling", "choose", "choose_each"]
+
+_FEW = 8  # of so many ids one is kept: then they are found before they are sorted
 
 
 class Sampling(Part):
@@ -65,7 +67,7 @@ def choose(logits: Tensor, settings: Sampling, generator: torch.Generator, banne
         UsageError: a banned id is outside [0, V), or all are banned.
         ModelError: a score is NaN or infinite, or a row has no id left to choose.
 
-    Cost: one sort, O(B V log V); O(B V) at temperature 0.
+    Cost: one sort, O(B V log V); O(B V) at temperature 0 or with a small top-k.
 
     Example:
         >>> scores = torch.tensor([[0.0, 2.0, 1.0]])
@@ -77,22 +79,81 @@ def choose(logits: Tensor, settings: Sampling, generator: torch.Generator, banne
     scores = _allowed(logits.detach(), banned)
     if settings.temperature == 0:
         return scores.argmax(-1)
+    return _drawn(scores, [settings], torch.rand(len(scores), 1, dtype=torch.float64, generator=generator))
+
+
+def choose_each(
+    logits: Tensor, settings: Sequence[Sampling], generators: Sequence[torch.Generator], banned: Sequence[int] = ()
+) -> Tensor:
+    """Draw one id per row, as `choose` does it for a single row with the settings and the generator of that row.
+
+    Args:
+        logits, banned: as for `choose`.
+        settings: temperature, top-k and top-p of each row.
+        generators: a CPU generator for each row.
+
+    Shape:
+        logits: (B, V) float; the result (B,) int64, on the device of ``logits``.
+
+    Raises:
+        ShapeError, UsageError, ModelError: as `choose`; nothing is drawn then.
+
+    Cost: as `choose`.
+
+    Example:
+        >>> scores = torch.tensor([[0.0, 2.0, 1.0], [0.0, 2.0, 1.0]])
+        >>> hot, greedy = Sampling(temperature=9, seed=4), Sampling(temperature=0)
+        >>> choose_each(scores, [hot, greedy], [hot.generator(), greedy.generator()]).tolist()
+        [2, 1]
+        >>> choose(scores[:1], hot, hot.generator()).tolist()
+        [2]
+    """
+    scores = _allowed(logits.detach(), banned)
+    drawn = [row for row, one in enumerate(settings) if one.temperature > 0]
+    if not drawn:
+        return scores.argmax(-1)
+    draws = torch.cat([torch.rand(1, 1, dtype=torch.float64, generator=generators[row]) for row in drawn])
+    if len(drawn) == len(settings):
+        return _drawn(scores, settings, draws)
+    chosen, at = scores.argmax(-1), torch.tensor(drawn, device=scores.device)
+    chosen[at] = _drawn(scores[at], [settings[row] for row in drawn], draws)
+    return chosen
+
+
+def _drawn(scores: Tensor, settings: Sequence[Sampling], draws: Tensor) -> Tensor:
+    """The ids (B,) at ``draws`` (B, 1) of each row's distribution; ``settings`` are of each row, or one for all."""
+
+    def each(values: Sequence[float]) -> Tensor | float:  # one number for all rows costs least as it is
+        alike = min(values) == max(values)
+        return values[0] if alike else torch.tensor(values, dtype=torch.float64, device=scores.device)[:, None]
+
+    kept = [min(one.top_k or scores.shape[1], scores.shape[1]) for one in settings]
     # float64, with the largest score shifted to 0, so that no temperature above 0 overflows
-    scores, ids = scores.double().sort(dim=-1, descending=True, stable=True)  # (B, V)
-    scores = (scores - scores[:, :1]) / settings.temperature
-    if settings.top_k is not None:
-        scores, ids = scores[:, : settings.top_k], ids[:, : settings.top_k]
-    sums = scores.exp().cumsum(-1)  # (B, V or k)
-    if settings.top_p is not None and settings.top_p < 1:
+    scores, ids = _likeliest(scores, max(kept))  # (B, K)
+    sums = ((scores - scores[:, :1]) / each([one.temperature for one in settings])).exp().cumsum(-1)
+    total = sums[:, -1:]
+    if min(kept) < max(kept):
+        total = sums.gather(1, torch.tensor(kept, device=scores.device)[:, None] - 1)
+    shares = [1.0 if one.top_p is None else one.top_p for one in settings]
+    if min(shares) < 1:
         # the last id kept is the first whose sum reaches p
-        last = torch.searchsorted(sums, settings.top_p * sums[:, -1:]).clamp(max=sums.shape[1] - 1)  # (B, 1)
-        total = sums.gather(1, last)
-    else:
-        total = sums[:, -1:]
-    draws = torch.rand(len(sums), 1, dtype=torch.float64, generator=generator).to(sums.device)
+        last = torch.searchsorted(sums, each(shares) * total).clamp(max=sums.shape[1] - 1)  # (B, 1)
+        total = sums.gather(1, last).minimum(total)
     # right=True finds the first sum above the draw, so it never lands on an id of probability 0
-    place = torch.searchsorted(sums, draws * total, right=True)  # (B, 1)
+    place = torch.searchsorted(sums, draws.to(sums.device) * total, right=True)  # (B, 1)
     return ids.gather(1, place).squeeze(1)
+
+
+def _likeliest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The ``count`` highest scores of each row, the highest first, and their ids; ties go to the lower id."""
+    if count >= scores.shape[1] // _FEW:
+        scores, ids = scores.double().sort(dim=-1, descending=True, stable=True)
+        return scores[:, :count], ids[:, :count]
+    least = scores.topk(count).values[:, -1:]  # which of several equal ones these are is not said
+    many = int((scores >= least).sum(-1).max())
+    ids = scores.topk(many).indices.sort(dim=-1).values
+    found, order = scores.gather(1, ids).double().sort(dim=-1, descending=True, stable=True)
+    return found[:, :count], ids.gather(1, order)[:, :count]
 
 
 def _allowed(logits: Tensor, banned: Sequence[int]) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,7 @@ from unrolled.decoding.sampling import Sampling
 from unrolled.decoding.validation import broken_scores
 from unrolled.errors import ShapeError
 
-__all__ = ["switch"]
+__all__ = ["switch", "switch_each"]
 
 
 def switch(logits: Tensor, settings: Sampling, generator: torch.Generator) -> Tensor:
@@ -39,12 +41,7 @@ def switch(logits: Tensor, settings: Sampling, generator: torch.Generator) -> Te
         >>> switch(scores, Sampling(temperature=0, top_k=1), torch.Generator()).tolist()
         [[True, False, False]]
     """
-    if logits.dim() != 2:
-        raise ShapeError(f"logits is {tuple(logits.shape)}, expected (B, K)")
-    broken = (~logits.isfinite()).any(-1)
-    if broken.any():
-        raise broken_scores(int(broken.nonzero()[0]))
-    scores = logits.detach().double()
+    scores = _finite(logits)
     if settings.temperature == 0:
         on = scores > 0
     else:
@@ -54,3 +51,35 @@ def switch(logits: Tensor, settings: Sampling, generator: torch.Generator) -> Te
         best = scores.argsort(dim=-1, descending=True, stable=True)[:, : settings.top_k]  # (B, k)
         on &= torch.zeros_like(on).scatter_(1, best, True)
     return on
+
+
+def switch_each(logits: Tensor, settings: Sequence[Sampling], generators: Sequence[torch.Generator]) -> Tensor:
+    """Turn the switches of each row on, as `switch` does it for a single row with its settings and its generator.
+
+    Args:
+        logits: log odds.
+        settings: temperature and top-k of each row.
+        generators: a CPU generator for each row.
+
+    Shape:
+        logits: (B, K) float; the result (B, K) bool, on the device of ``logits``.
+
+    Raises:
+        ShapeError, ModelError: as `switch`; nothing is drawn then.
+
+    Example:
+        >>> greedy = Sampling(temperature=0)
+        >>> switch_each(torch.tensor([[3.0, -1.0]]), [greedy], [greedy.generator()]).tolist()
+        [[True, False]]
+    """
+    rows = _finite(logits).unsqueeze(1).unbind(0)
+    return torch.cat([switch(row, one, chance) for row, one, chance in zip(rows, settings, generators, strict=True)])
+
+
+def _finite(logits: Tensor) -> Tensor:
+    if logits.dim() != 2:
+        raise ShapeError(f"logits is {tuple(logits.shape)}, expected (B, K)")
+    broken = (~logits.isfinite()).any(-1)
+    if broken.any():
+        raise broken_scores(int(broken.nonzero()[0]))
+    return logits.detach().double()

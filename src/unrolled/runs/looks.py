@@ -21,14 +21,14 @@ from unrolled.data.batches.loader import Loader
 from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.tables.sequences import Sequences
-from unrolled.decoding.sampling import Sampling
 from unrolled.inspection.saturation import USED, saturation
 from unrolled.inspection.trace import Trace
 from unrolled.layers.recurrence.recorder import Recorder
 from unrolled.metrics.judged import Forecasts
 from unrolled.models.model import Model
-from unrolled.runs.continuation import as_prompt, continued
+from unrolled.runs.continuation import as_prompt
 from unrolled.runs.predicting import PREDICTED
+from unrolled.runs.writing import Asked, Writer
 from unrolled.tasks.task import Task
 from unrolled.training.checkpoint import restore_rng, rng_state
 from unrolled.training.config import TrainingConfig
@@ -149,7 +149,7 @@ class Looks:
         if " " in prompt.strip():
             prompt = prompt[: prompt.rindex(" ")]  # a word that is cut in two is unknown
         written, until = "", time.monotonic() + _LONGEST
-        for piece in continued(prompt, self._task, self._network, _TOKENS, Sampling(temperature=0.8)):
+        for piece in Writer(self._task, self._network).alone(Asked(prompt, _TOKENS, settings={"temperature": 0.8})):
             written += piece
             if time.monotonic() > until:
                 break

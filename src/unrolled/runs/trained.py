@@ -16,7 +16,6 @@ from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Plan
 from unrolled.data.tables.sequences import Sequences, drop_missing
-from unrolled.decoding.sampling import Sampling
 from unrolled.errors import DataError, UsageError, named
 from unrolled.inspection.describe import Description, describe
 from unrolled.inspection.trace import Change, Keep, Trace, trace
@@ -24,7 +23,7 @@ from unrolled.models._copies import Copies
 from unrolled.models.model import Model
 from unrolled.runs.checks import check_judged, check_positions, searching
 from unrolled.runs.config import RunConfig
-from unrolled.runs.continuation import as_prompt, continued, unseen, until
+from unrolled.runs.continuation import as_prompt
 from unrolled.runs.examination import Examination, examine
 from unrolled.runs.exporting import export
 from unrolled.runs.findings import Findings
@@ -33,6 +32,7 @@ from unrolled.runs.live import live_session, many_sessions
 from unrolled.runs.predicting import around, fits, is_judged, known_steps, one_row, predictions, with_columns
 from unrolled.runs.results_form import results_form
 from unrolled.runs.unseen import say
+from unrolled.runs.writing import Asked, Writer
 from unrolled.storage.directories import write_directory
 from unrolled.storage.tensors import save_tensors
 from unrolled.streaming.pool import Pool
@@ -197,8 +197,12 @@ class Trained:
             UsageError: the model does not continue texts or rolls, or a number is out of range.
             DataError: the prompt has a character that the model has never seen, no known word, or no key.
         """
-        settings = Sampling.check({"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed})
-        return until([stop] if stop else [], continued(prompt, self.task, self.network, length, settings))
+        settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        return self.writer().alone(Asked(prompt, length, [stop] if stop else [], settings))
+
+    def writer(self) -> Writer:
+        """Continues many prompts at once; each text is the one of `generate` with the same settings and seed."""
+        return Writer(self.task, self.network)
 
     @property
     def continues_text(self) -> bool:
@@ -218,10 +222,6 @@ class Trained:
         coder, part = self.task.coder, self.read(data)
         coder.check_columns(part, with_target=False)
         return as_prompt(coder.answer, part.column(coder.target)[0].as_py())
-
-    def unseen(self, prompt: str) -> list[str]:
-        """The characters or words of ``prompt`` that the model never saw in training, each once, in order."""
-        return unseen(self.task, prompt)
 
     def describe(self) -> Description:
         """The model's parts, the cost of a step, and a drawing of the unrolled network; ``print`` shows them."""

@@ -10,20 +10,19 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
-import numpy as np
-import torch
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from unrolled.data.encodings.facets import Text
 from unrolled.errors import UnrolledError
-from unrolled.serving.generation import Asked, Writing
+from unrolled.runs.writing import Asked, Writing
+from unrolled.serving.generation import Text as Written
 from unrolled.serving.guard import body_of
 from unrolled.serving.messages import decoded, encoded
 from unrolled.serving.refusals import Refused, about
 from unrolled.serving.served import Served
-from unrolled.serving.server_events import event, streamed
+from unrolled.serving.server_events import Streamed, event
 from unrolled.serving.service import Service
 
 __all__ = ["Completion", "chat", "complete", "model", "models"]
@@ -81,17 +80,21 @@ async def complete(request: Request) -> Response:
     settings = {"temperature": asked.temperature or 0.0, "top_p": None if asked.top_p == 1 else asked.top_p}
     stops = [asked.stop] if isinstance(asked.stop, str) else asked.stop or []
     wanted = [
-        Asked(prompt, _or(asked.max_tokens, 16), stops, {**settings, "seed": seed + place})
+        Asked(prompt, _or(asked.max_tokens, 16), stops, {**settings, "seed": seed + place}, asked.logprobs)
         for prompt in prompts
         for place in range(asked.n or 1)
     ]
-    writings = [await service.generations.begin(served.trained, one) for one in wanted]
-    reply = _Reply(asked, served, [one.prompt for one in wanted], writings)
-    pieces = [service.generations.pieces(writing) for writing in writings]
+    generations = service.generations
+    texts = await generations.begin(served.writer, wanted)
+    reply = _Reply(asked, served, texts)
+    pieces = [generations.pieces(text) for text in texts]
     if asked.stream:
-        return streamed(_stream(reply, pieces))
-    texts = await asyncio.gather(*map(_joined, pieces))
-    choices = [reply.whole(place, text) for place, text in enumerate(texts)]
+        return Streamed(_stream(reply, pieces), lambda: generations.end(texts))
+    try:
+        found = await asyncio.gather(*map(_joined, pieces))
+    finally:
+        generations.end(texts)
+    choices = [reply.whole(place, text) for place, text in enumerate(found)]
     return _json({**reply.head, "choices": choices, "usage": reply.usage})
 
 
@@ -120,8 +123,9 @@ async def chat(_: Request) -> Response:
 class _Reply:
     """What the answer to a request is made of."""
 
-    def __init__(self, asked: Completion, served: Served, prompts: list[str], writings: list[Writing]) -> None:
-        self._asked, self._prompts, self.writings = asked, prompts, writings
+    def __init__(self, asked: Completion, served: Served, texts: list[Written]) -> None:
+        self._asked, self._prompts = asked, [text.asked.prompt for text in texts]
+        self.writings = [text.writing for text in texts]
         encoding = served.trained.task.coder.answer
         assert isinstance(encoding, Text)
         self._encoding = encoding
@@ -140,15 +144,14 @@ class _Reply:
     @property
     def usage(self) -> dict[str, int]:
         """The tokens that were read and written."""
-        each = self._asked.n or 1
-        read = sum(len(self._encoding.encode_text(prompt)) for prompt in self._prompts[::each])
+        read = sum(writing.read for writing in self.writings[:: self._asked.n or 1])
         written = sum(len(writing.tokens) for writing in self.writings)
         return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
     def whole(self, place: int, text: str) -> dict[str, Any]:
         """A choice, when it has ended."""
         writing = self.writings[place]
-        logprobs = None if self._asked.logprobs is None else self._logprobs(writing, text, self._asked.logprobs)
+        logprobs = None if self._asked.logprobs is None else self._logprobs(writing, text)
         return self.part(place, self.echoed(place) + text, writing.reason) | {"logprobs": logprobs}
 
     def part(self, place: int, text: str, reason: str | None = None) -> dict[str, Any]:
@@ -159,18 +162,16 @@ class _Reply:
         """The prompt, where it is to be repeated."""
         return self._prompts[place] if self._asked.echo else ""
 
-    def _logprobs(self, writing: Writing, text: str, likeliest: int) -> dict[str, Any]:
+    def _logprobs(self, writing: Writing, text: str) -> dict[str, Any]:
         found: dict[str, list[Any]] = {"tokens": [], "token_logprobs": [], "top_logprobs": [], "text_offset": []}
         offset = 0
         for token in writing.tokens:
             if offset >= len(text) and token.text:
                 break  # behind the stop
-            nats = torch.log_softmax(token.scores.double(), -1)
-            best, ids = nats.topk(min(likeliest, len(nats)))
-            named = (self._encoding.decode_stream("")(int(id_)) for id_ in ids)
             found["tokens"].append(token.text)
-            found["token_logprobs"].append(float(nats[token.id]))
-            found["top_logprobs"].append(dict(zip(named, np.asarray(best).tolist(), strict=True)))
+            found["token_logprobs"].append(token.nats)
+            top = {self._encoding.decode_stream("")(id_): nats for id_, nats in token.likeliest.items()}
+            found["top_logprobs"].append(top)
             found["text_offset"].append(offset)
             offset += len(token.text)
         return found

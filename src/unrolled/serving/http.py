@@ -103,7 +103,7 @@ async def model(request: Request) -> Response:
 
 async def alive(request: Request) -> Response:
     """``GET /healthz``: whether the server works."""
-    good = _service(request).models.alive
+    good = _service(request).alive
     return said({"alive": good}, HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE)
 
 

@@ -32,7 +32,7 @@ class ServeOptions(Part):
     predict_deadline: float = option(60.0, "A request for predictions that takes so long is given up.", gt=0)
     snapshot: int = option(67_108_864, "Size of a snapshot that is sent.", ge=1)
     generations: int = option(64, "Texts that are written at the same time.", ge=1)
-    tokens: int = option(4096, "Tokens of a text that is written.", ge=1)
+    tokens: int = option(4096, "Tokens of a text that is written, and of its prompt.", ge=1)
     frame: int = option(262_144, "Size of a WebSocket message.", ge=1)
     depth: int = option(16, "Brackets within brackets in a value.", ge=1, le=200)
     handshake: float = option(5.0, "A connection that sends no request for so long is closed.", gt=0)

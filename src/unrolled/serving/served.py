@@ -9,6 +9,7 @@ from unrolled.data.encodings.facets import Text
 from unrolled.errors import UsageError
 from unrolled.models._copies import Copies
 from unrolled.runs.trained import Trained
+from unrolled.runs.writing import Writer
 from unrolled.serving.batcher import Batcher, Watch
 from unrolled.serving.refusals import Refused
 from unrolled.serving.serve_options import ServeOptions
@@ -28,6 +29,7 @@ class Served:
     Attributes:
         identity: the fingerprint of its weights.
         retired: whether newer weights have taken its place.
+        writer: continues texts; it is for one thread at a time.
         cannot_stream: why it has no sessions, as a sentence; ``None`` if it has.
     """
 
@@ -35,6 +37,7 @@ class Served:
         self.name, self.trained = name, trained
         self.identity = Copies(trained.network).identity()
         self.retired = False
+        self.writer = Writer(trained.task, trained.network, options.tokens)
         self.cannot_stream: str | None = None
         self._batcher: Batcher | None = None
         described = trained.describe()

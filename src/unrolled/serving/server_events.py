@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from unrolled.errors import UnrolledError
-from unrolled.serving.generation import Asked, Writing
+from unrolled.runs.writing import Asked, Writing
+from unrolled.serving.generation import Text
 from unrolled.serving.guard import body_of
 from unrolled.serving.messages import decoded, encoded
 from unrolled.serving.refusals import Refused, about
 from unrolled.serving.service import Service
 
-__all__ = ["EVENTS", "Generate", "event", "generate", "streamed"]
+__all__ = ["EVENTS", "Generate", "Streamed", "event", "generate"]
 
 EVENTS = "text/event-stream"
 
@@ -59,18 +61,37 @@ async def generate(request: Request) -> Response:
     settings = {name: getattr(asked, name) for name in ("temperature", "top_k", "top_p", "seed")}
     stops = [asked.stop] if isinstance(asked.stop, str) else asked.stop or []
     wanted = Asked(asked.prompt, asked.length, [stop for stop in stops if stop], settings)
-    writing = await service.generations.begin(service.models.find(asked.model).trained, wanted)
-    pieces = service.generations.pieces(writing)
+    generations = service.generations
+    texts = await generations.begin(service.models.find(asked.model).writer, [wanted])
+    (text,), pieces = texts, generations.pieces(texts[0])
     if EVENTS in request.headers.get("accept", ""):
-        return streamed(_events(pieces, writing))
-    text = "".join([piece async for piece in pieces])
-    return Response(encoded({"text": text, **_end(writing)}), media_type="application/json")
+        return Streamed(_events(pieces, text), lambda: generations.end(texts))
+    try:
+        told = {"text": "".join([piece async for piece in pieces]), **_end(text.writing)}
+    finally:
+        generations.end(texts)
+    return Response(encoded(told), media_type="application/json")
 
 
-def streamed(events: AsyncIterator[bytes]) -> StreamingResponse:
-    """Events as a response, which proxies neither keep nor collect."""
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(events, media_type=EVENTS, headers=headers)
+class Streamed(StreamingResponse):
+    """Events as a response, which proxies neither keep nor collect.
+
+    Args:
+        events: each is sent when the one before it is.
+        end: is called when they have been sent, or when the client has left.
+    """
+
+    def __init__(self, events: AsyncIterator[bytes], end: Callable[[], None]) -> None:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        super().__init__(events, media_type=EVENTS, headers=headers)
+        self._end = end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._end()
 
 
 def event(told: Any) -> bytes:
@@ -78,11 +99,11 @@ def event(told: Any) -> bytes:
     return b"data: " + encoded(told) + b"\n\n"
 
 
-async def _events(pieces: AsyncIterator[str], writing: Writing) -> AsyncIterator[bytes]:
+async def _events(pieces: AsyncIterator[str], text: Text) -> AsyncIterator[bytes]:
     try:
         async for piece in pieces:
             yield event({"text": piece})
-        yield event(_end(writing))
+        yield event(_end(text.writing))
     except UnrolledError as error:  # the status is sent already
         yield event({"error": about(error)})
 

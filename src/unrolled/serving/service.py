@@ -65,12 +65,14 @@ class Service:
             "sessions": ("Sessions in memory.", len(self.sessions)),
             "sockets": ("Open WebSockets.", len(self.sockets)),
             "predictions_waiting": ("Requests for predictions.", self.predictor.waiting),
+            "texts": ("Texts that are being written.", self.generations.now),
             "ready": ("1 if further clients should come here.", self.unready() is None),
         }
 
     def start(self) -> None:
         """Begin to answer, in the running loop."""
         self.models.start()
+        self.generations.start()
         self._tasks.append(asyncio.create_task(self._every(_TIDY, self._tidy)))
         if self.store.durable:
             every = self.options.checkpoint_every
@@ -136,11 +138,16 @@ class Service:
         session = self.sessions.here(id_)
         return [id_, item.number, answer, 0 if session is None else session.saved_n]
 
+    @property
+    def alive(self) -> bool:
+        """Whether every model answers."""
+        return self.models.alive and self.generations.alive
+
     def unready(self) -> str | None:
         """Why no further client should come here, as a sentence; ``None`` if one may."""
         if self.draining:
             return "the server is about to end"
-        if not self.models.alive:
+        if not self.alive:
             return "a model no longer answers"
         if self.trouble is not None and not self.store.shared:  # else all servers would be taken away at once
             return f"sessions cannot be saved: {self.trouble}"
