@@ -13,7 +13,7 @@ import pytest
 from serving.loopback import Loopback, serving
 
 from unrolled.runs.trained import Trained
-from unrolled.runs.writing import Asked
+from unrolled.runs.writer import Asked
 
 HOT = {"prompt": "the dog ", "length": 30, "temperature": 1.3, "seed": 5}
 ASKED = Asked("the dog ", 30, (), {"seed": 5})

@@ -50,7 +50,7 @@ def generate(
     _check(count, length, out)
     from unrolled import api
     from unrolled.music.forms import check_form, written
-    from unrolled.runs.writing import Asked
+    from unrolled.runs.writer import Asked
 
     if out is not None:
         check_form(Path(out).suffix.lower())

@@ -28,7 +28,7 @@ from unrolled.metrics.judged import Forecasts
 from unrolled.models.model import Model
 from unrolled.runs.continuation import as_prompt
 from unrolled.runs.predicting import PREDICTED
-from unrolled.runs.writing import Asked, Writer
+from unrolled.runs.writer import Asked, Writer
 from unrolled.tasks.task import Task
 from unrolled.training.checkpoint import restore_rng, rng_state
 from unrolled.training.config import TrainingConfig

@@ -32,7 +32,7 @@ from unrolled.runs.live import live_session, many_sessions
 from unrolled.runs.predicting import around, fits, is_judged, known_steps, one_row, predictions, with_columns
 from unrolled.runs.results_form import results_form
 from unrolled.runs.unseen import say
-from unrolled.runs.writing import Asked, Writer
+from unrolled.runs.writer import Asked, Writer
 from unrolled.storage.directories import write_directory
 from unrolled.storage.tensors import save_tensors
 from unrolled.streaming.pool import Pool

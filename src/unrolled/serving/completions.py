@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from unrolled.data.encodings.facets import Text
 from unrolled.errors import UnrolledError
-from unrolled.runs.writing import Asked, Writing
+from unrolled.runs.writer import Asked, Writing
 from unrolled.serving.generation import Text as Written
 from unrolled.serving.guard import body_of
 from unrolled.serving.messages import decoded, encoded

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from unrolled.errors import UnrolledError
-from unrolled.runs.writing import Asked, Writer, Writing
+from unrolled.runs.writer import Asked, Writer, Writing
 from unrolled.serving.refusals import Refused
 
 __all__ = ["Generations", "Text"]

@@ -9,7 +9,7 @@ from unrolled.data.encodings.facets import Text
 from unrolled.errors import UsageError
 from unrolled.models._copies import Copies
 from unrolled.runs.trained import Trained
-from unrolled.runs.writing import Writer
+from unrolled.runs.writer import Writer
 from unrolled.serving.batcher import Batcher, Watch
 from unrolled.serving.refusals import Refused
 from unrolled.serving.serve_options import ServeOptions

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from unrolled.errors import UnrolledError
-from unrolled.runs.writing import Asked, Writing
+from unrolled.runs.writer import Asked, Writing
 from unrolled.serving.generation import Text
 from unrolled.serving.guard import body_of
 from unrolled.serving.messages import decoded, encoded

@@ -10,7 +10,7 @@ from samples import SAMPLES, network_for
 
 from unrolled.errors import DataError, UsageError
 from unrolled.models.model import Model
-from unrolled.runs.writing import Asked, Writer, Writing
+from unrolled.runs.writer import Asked, Writer, Writing
 
 TASK = SAMPLES["next_step"].ask()
 FAMILIES = ["rnn", "gru", "lstm", "mingru", "minlstm", "deltanet", "transformer", "window"]
