@@ -24,6 +24,7 @@ __all__ = [
     "ExplainedCell",
     "FusedCell",
     "Operator",
+    "PlainCell",
     "WrittenCell",
     "by_gate",
     "check_input",
@@ -34,6 +35,7 @@ __all__ = [
     "is_explained",
     "is_fused",
     "is_mixed",
+    "is_plain",
     "is_written",
     "one_weight",
 ]
@@ -124,6 +126,22 @@ class DrawnCell(Cell, Protocol):
 
     def graph(self, x: Value, state: Any) -> tuple[Value, Any]:
         """``x`` (B, I) and the state before, a tree of values, -> ``y`` (B, H) and the state after."""
+
+
+class PlainCell(Cell, Protocol):
+    """A cell that the export to torch has, in ``export/folder/plain_recurrent.py``."""
+
+    @property
+    def plain(self) -> str:
+        """Its name there; ``nn.`` where a layer of torch.nn computes the same with the same weights."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Its weights."""
+
+
+def is_plain(cell: object) -> TypeGuard[PlainCell]:
+    """Whether the export to torch has ``cell``."""
+    return isinstance(getattr(cell, "plain", None), str)
 
 
 def is_written(cell: object) -> TypeGuard[WrittenCell]:

@@ -58,6 +58,7 @@ class GRU(nn.Module):
     """
 
     kernel: ClassVar[str] = "gru"
+    plain: ClassVar[str] = "nn.GRU"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
     operator: ClassVar[Operator] = Operator("GRU", ("z", "r", "n"), attributes={"linear_before_reset": 1})
     equations: ClassVar[dict[str, str]] = {

@@ -54,6 +54,7 @@ class GRUTextbook(nn.Module):
         torch.Size([2, 4])
     """
 
+    plain: ClassVar[str] = "TextbookGRU"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
     operator: ClassVar[Operator] = Operator("GRU", ("z", "r", "n"), attributes={"linear_before_reset": 0})
     equations: ClassVar[dict[str, str]] = {

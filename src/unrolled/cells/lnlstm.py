@@ -63,6 +63,7 @@ class LayerNormLSTM(nn.Module):
         (torch.Size([2, 4]), torch.Size([2, 4]))
     """
 
+    plain: ClassVar[str] = "LayerNormLSTM"
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     equations: ClassVar[dict[str, str]] = {
         "i": "sigmoid(x_i + h_i)",

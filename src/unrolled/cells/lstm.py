@@ -62,6 +62,7 @@ class LSTM(nn.Module):
     """
 
     kernel: ClassVar[str] = "lstm"
+    plain: ClassVar[str] = "nn.LSTM"
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     operator: ClassVar[Operator] = Operator("LSTM", ("i", "o", "f", "g"))
     equations: ClassVar[dict[str, str]] = {

@@ -60,6 +60,7 @@ class MinGRU(nn.Module):
     """
 
     kernel: ClassVar[str] = "mingru"
+    plain: ClassVar[str] = "MinGRU"
     gates: ClassVar[tuple[str, ...]] = ("z", "n")
     equations: ClassVar[dict[str, str]] = {"z": "sigmoid(x_z)", "n": "x_n", "h": "(1 - z) * h_before + z * n"}
 

@@ -62,6 +62,7 @@ class MinLSTM(nn.Module):
     """
 
     kernel: ClassVar[str] = "minlstm"
+    plain: ClassVar[str] = "MinLSTM"
     gates: ClassVar[tuple[str, ...]] = ("f", "i", "n")
     equations: ClassVar[dict[str, str]] = {
         "f": "sigmoid(x_f) / (sigmoid(x_f) + sigmoid(x_i))",

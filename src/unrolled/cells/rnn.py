@@ -77,6 +77,11 @@ class RNN(nn.Module):
         return h, RNNState(h)
 
     @property
+    def plain(self) -> str | None:
+        """Its name in the export to torch; torch.nn has no sigmoid."""
+        return None if self.nonlinearity == "sigmoid" else f"nn.RNN {self.nonlinearity}"
+
+    @property
     def equations(self) -> dict[str, str]:
         """See `ExplainedCell`."""
         return {"h": f"{self.nonlinearity}(x_h + h_h)"}

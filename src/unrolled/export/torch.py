@@ -6,7 +6,6 @@ Axes: B rows, T steps, C channels.
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -14,17 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.batch import Continuous
-from unrolled.cells.cell import Cell, WrittenCell, is_written
 from unrolled.data.encodings.encoding import Encoding
 from unrolled.data.encodings.facets import Channels, Labels, Scaled, Text
 from unrolled.errors import DataError, UsageError, named
+from unrolled.export._graphs import gaps_name
+from unrolled.export._plain_program import program_of
 from unrolled.export.exporter import Exporter, Subject
 from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedded, Embedding, Numbers, OneHot
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.layer import Layer
+from unrolled.layers.plain import Plain
 from unrolled.layers.pooling import Pooling
-from unrolled.layers.recurrent import Recurrent
 from unrolled.state import walk
 from unrolled.storage.tensors import save_tensors
 from unrolled.tasks.task import Task
@@ -32,8 +32,6 @@ from unrolled.tasks.task import Task
 __all__ = ["Torch"]
 
 _LENGTHS = (9, 1, 14)
-_ORDERS = {"LSTM": ("i", "f", "g", "o"), "GRU": ("r", "z", "n"), "RNN": ("h",)}  # of the rows of torch.nn's weights
-_ACTIVATIONS = ("Tanh", "Relu")
 
 
 @runtime_checkable
@@ -49,7 +47,9 @@ class _Stacked(Protocol):
 
 
 class Torch(Exporter):
-    """Writes ``model.py``, a module of plain torch with `nn.LSTM`, `nn.GRU` and `nn.RNN`, its weights and a check.
+    """Writes ``model.py``, a module of plain torch, its weights and a check.
+
+    Its layers are those of torch.nn where these compute the same: `nn.LSTM`, `nn.GRU`, `nn.RNN`, and linear maps.
 
     Rows, steps, lengths and the state are as in ONNX. ``torch.export`` with dynamic rows and steps passes on it.
     """
@@ -59,11 +59,11 @@ class Torch(Exporter):
 
     def files(self, subject: Subject) -> dict[str, bytes]:
         network = _stacked(subject)
-        config, weights = _config(subject, network), _weights(network, subject.task)
+        layer = network.layer.plain()
+        config, weights = _config(subject, network, layer), _weights(network, layer, subject.task)
         self.notes.append(f"{sum(one.numel() for one in weights.values()):,} numbers in model.safetensors")
-        program = files("unrolled.export") / "folder" / "plain_model.py"
         return {
-            "model.py": program.read_bytes(),
+            "model.py": program_of(layer.program).encode(),
             "model.safetensors": save_tensors(weights),
             "config.json": _json(config),
             "example.json": _json(_example(subject, config)),
@@ -72,14 +72,14 @@ class Torch(Exporter):
 
 
 def _stacked(subject: Subject) -> _Stacked:
-    """The network, if it is made of what torch.nn has.
+    """The network, if it is made of columns, one layer over time, and a linear head.
 
     Raises:
         UsageError: it is not; says what is missing, and what to do.
     """
     network, coder = subject.network, subject.task.coder
     if not isinstance(network, _Stacked):
-        raise _refused(f"{network.title} has more parts than columns, recurrent layers and a head")
+        raise _refused(f"{network.title} has more parts than columns, a layer and a head")
     if network.sides is not None or coder.sides:
         raise _refused("this model reads side sequences")
     if coder.strands is not None:
@@ -92,32 +92,15 @@ def _stacked(subject: Subject) -> _Stacked:
         raise UsageError(f"this model scales each window by itself: train it without {scale} window to export it")
     if isinstance(network.head, CRF):
         raise _refused("this model chooses its labels with a CRF")
-    if not network.columns.timed:
-        raise _refused("this model reads no column that has steps")
-    layer = network.layer
-    if not isinstance(layer, Recurrent) or (layer.bidirectional and layer.merge != "concat"):
-        raise _refused(f"{network.title} is not one of torch's recurrent layers")
-    for cells in layer.layers:
-        if not _is_torchs(cells[0]):
-            raise _refused(f"the cell {type(cells[0]).__name__} is not one of torch's (LSTM, GRU, and RNN)")
     return network
-
-
-def _is_torchs(cell: Cell) -> bool:
-    """Whether a layer of torch.nn computes what ``cell`` does."""
-    if not is_written(cell):
-        return False
-    operator = cell.operator
-    same = cell.gates == _ORDERS[operator.name] and all(operator.attributes.values())
-    return same and all(one in _ACTIVATIONS for one in operator.activations)
 
 
 def _refused(what: str) -> UsageError:
     return UsageError(f"{what}, which the export to torch does not have: export it to onnx instead")
 
 
-def _config(subject: Subject, network: _Stacked) -> dict[str, Any]:
-    task, layer = subject.task, cast(Recurrent, network.layer)
+def _config(subject: Subject, network: _Stacked, layer: Plain) -> dict[str, Any]:
+    task = subject.task
     return {
         "model": subject.network.title,
         "task": task.name,
@@ -125,32 +108,20 @@ def _config(subject: Subject, network: _Stacked) -> dict[str, Any]:
             _column(task, name, embedding)
             for name, embedding in zip(network.columns.specs, network.columns.embeddings, strict=True)
         ],
-        "layers": [_layer(cells) for cells in layer.layers],
-        "directions": 2 if layer.bidirectional else 1,
+        "layer": dict(layer.settings),
+        "causal": network.layer.causal,
+        "both_ways": network.layer.bidirectional,
         "pool": None if network.pooling is None else network.pooling.kind,
-        "width": layer.output_size,
+        "width": network.layer.output_size,
         "outputs": task.outputs,
         "answer": {"column": task.coder.target, **task.recipe},
     }
 
 
-def _layer(cells: Any) -> dict[str, Any]:
-    cell = cast(WrittenCell, cells[0])
-    state: Any = cell.initial_state(1, torch.zeros(()))
-    described = {
-        "kind": cell.operator.name,
-        "inputs": cell.input_size,
-        "hidden": cell.hidden_size,
-        "directions": len(cells),
-        "state": list(state._fields),
-    }
-    activations = cell.operator.activations
-    return described | ({"nonlinearity": activations[0].lower()} if activations else {})
-
-
 def _column(task: Task, name: str, embedding: Embedded | nn.Module) -> dict[str, Any]:
     spec, encoding = task.coder.specs[name], task.coder.inputs.get(name)
-    described = {"name": name, "time": spec.time, "means": "" if encoding is None else encoding.rule}
+    rule = "" if encoding is None else encoding.rule
+    described: dict[str, Any] = {"name": name, "beside": [], "time": spec.time, "means": rule}
     if isinstance(embedding, Embedding | OneHot):
         kind = "symbols" if isinstance(embedding, Embedding) else "one_hot"
         names = {"symbols": _names(encoding, embedding.size)}
@@ -160,10 +131,9 @@ def _column(task: Task, name: str, embedding: Embedded | nn.Module) -> dict[str,
     if not isinstance(encoding, Scaled):
         return {**described, "kind": "vectors", "channels": spec.width}
     scaling = encoding.scaling
-    if scaling.timed and scaling.flagged:
-        raise _refused(f"{name!r} says for how many steps its values have been missing")
     return {
         **described,
+        "beside": [gaps_name(name)] if scaling.timed and scaling.flagged else [],
         "kind": "numbers",
         "channels": len(scaling.mean),
         "names": list(encoding.channels) if isinstance(encoding, Channels) else [name],
@@ -183,7 +153,7 @@ def _names(encoding: Encoding | None, size: int) -> list[str | None]:
     return []
 
 
-def _weights(network: _Stacked, task: Task) -> dict[str, Tensor]:
+def _weights(network: _Stacked, layer: Plain, task: Task) -> dict[str, Tensor]:
     """The weights by their names in ``model.py``."""
     found = {"head.weight": network.head_weight, "head.bias": cast(Tensor, network.head.bias)}
     for place, (name, embedding) in enumerate(zip(network.columns.specs, network.columns.embeddings, strict=True)):
@@ -193,37 +163,17 @@ def _weights(network: _Stacked, task: Task) -> dict[str, Tensor]:
         elif isinstance(encoding, Scaled):
             found[f"columns.{place}.mean"] = torch.from_numpy(np.asarray(encoding.scaling.mean, np.float64))
             found[f"columns.{place}.std"] = torch.from_numpy(np.asarray(encoding.scaling.std, np.float64))
-    for k, cells in enumerate(cast(Recurrent, network.layer).layers):
-        for d, cell in enumerate(cells):
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                found[f"layers.{k}.{d}.{name}_l0"] = getattr(cell, name)
+    found |= {f"layer.{name}": weight for name, weight in layer.weights.items()}
     return found
 
 
 def _example(subject: Subject, config: dict[str, Any]) -> dict[str, Any]:
     """Made rows, with the outputs and the state that the model itself gives."""
-    rng, longest = np.random.default_rng(0), max(_LENGTHS)
-    given, read = dict[str, Tensor](), dict[str, Tensor]()
+    rng, given, read = np.random.default_rng(0), dict[str, Tensor](), dict[str, Tensor]()
     for column in config["columns"]:
-        name = column["name"]
-        shape = (len(_LENGTHS), longest) if column["time"] else (len(_LENGTHS),)
-        if "size" in column:
-            given[name] = read[name] = torch.from_numpy(rng.integers(0, column["size"], shape))
-            continue
-        drawn = rng.normal(size=(*shape, column["channels"]))
-        encoding = subject.task.coder.inputs.get(name)
-        if column["kind"] == "numbers" and isinstance(encoding, Scaled):
-            shown = drawn * encoding.scaling.std + encoding.scaling.mean
-            shown[..., column["flagged"]] = np.where(
-                rng.random((*shape, 1)) < 0.2, np.nan, shown[..., column["flagged"]]
-            )
-            given[name] = torch.from_numpy(np.expm1(shown) if column["logarithm"] else shown)
-            flat = shown.reshape(-1, column["channels"])
-            scaled = encoding.scaling.apply(flat, np.isnan(flat), _never)
-            read[name] = torch.from_numpy(scaled.reshape(*shape, -1))
-        else:
-            given[name] = read[name] = torch.from_numpy(drawn.astype(np.float32))
-    lengths = torch.tensor(_LENGTHS)
+        _made(column, subject.task.coder.inputs.get(column["name"]), rng, given, read)
+    timed = any(column["time"] for column in config["columns"])
+    lengths = torch.tensor(_LENGTHS if timed else [1] * len(_LENGTHS))
     with torch.no_grad():
         outputs, state = subject.network(read, lengths)
     answers = {"outputs": outputs}
@@ -231,9 +181,40 @@ def _example(subject: Subject, config: dict[str, Any]) -> dict[str, Any]:
         answers |= {path.removeprefix("state."): part for path, part, _ in walk(state, "state")}
     return {
         "inputs": {name: _array(value) for name, value in given.items()},
-        "lengths": _array(lengths),
+        **({"lengths": _array(lengths)} if timed else {}),
         "answers": {name: _array(value) for name, value in answers.items()},
     }
+
+
+def _made(
+    column: dict[str, Any],
+    encoding: Encoding | None,
+    rng: np.random.Generator,
+    given: dict[str, Tensor],
+    read: dict[str, Tensor],
+) -> None:
+    """A made column of some rows, as the exported model gets it, and as the network reads it."""
+    name, longest = column["name"], max(_LENGTHS)
+    shape = (len(_LENGTHS), longest) if column["time"] else (len(_LENGTHS),)
+    if "size" in column:
+        given[name] = read[name] = torch.from_numpy(rng.integers(0, column["size"], shape))
+        return
+    drawn = rng.normal(size=(*shape, column["channels"]))
+    if column["kind"] != "numbers" or not isinstance(encoding, Scaled):
+        given[name] = read[name] = torch.from_numpy(drawn.astype(np.float32))
+        return
+    shown, flagged = drawn * encoding.scaling.std + encoding.scaling.mean, column["flagged"]
+    shown[..., flagged] = np.where(rng.random((*shape, 1)) < 0.2, np.nan, shown[..., flagged])
+    given[name] = torch.from_numpy(np.expm1(shown) if column["logarithm"] else shown)
+    for other in column["beside"]:
+        gone = np.isnan(shown[..., flagged])
+        gaps = np.zeros(gone.shape, np.int64)
+        for t in range(1, longest):
+            gaps[:, t] = np.where(gone[:, t], gaps[:, t - 1] + 1, 0)
+        given[other] = torch.from_numpy(gaps)
+    flat = shown.reshape(-1, column["channels"])
+    scaled = encoding.scaling.apply(flat, np.isnan(flat), _never, np.arange(0, len(flat) + 1, longest))
+    read[name] = torch.from_numpy(scaled.reshape(*shape, -1))
 
 
 def _never(*given: Any) -> DataError:
@@ -257,14 +238,15 @@ def _shape(column: dict[str, Any]) -> str:
 def _readme(subject: Subject, config: dict[str, Any]) -> str:
     """What goes in, what comes out, and how to go on."""
     rows = "\n".join(
-        f"| `{one['name']}` | {one['kind'].replace('_', '-')} | {_shape(one)} | {one['means']} |"
+        f"| {', '.join(f'`{name}`' for name in (one['name'], *one['beside']))} | {one['kind'].replace('_', '-')} "
+        f"| {_shape(one)} | {one['means']} |"
         for one in config["columns"]
     )
     outputs = "(rows, outputs)" if config["pool"] else "(rows, steps, outputs), 0 at padding"
     goes_on = (
         "`outputs, state = model(inputs, state=state)` goes on where each row has ended."
-        if config["directions"] == 1
-        else "This model reads each row in both directions, so it needs whole rows, and its state is empty."
+        if config["causal"]
+        else "This model reads ahead, so it needs whole rows, and its state is empty."
     )
     return f"""# {subject.name}: {config["model"]}, {config["task"]}
 
@@ -289,13 +271,15 @@ Call `model.train()` to go on training.
 |---|---|---|---|
 {rows}
 
-Symbols are ids: `config.json` lists what each stands for. Numbers are given in their own units; NaN is missing.
+Symbols are ids: `config.json` lists what each stands for. Numbers are given in their own units; NaN is missing. An
+input whose name ends in `.gaps` (rows, steps, flagged numbers) says for how many steps each has been missing, 0 at the
+first step of a row.
 
 `outputs`, {outputs}, are what the network gives before answers are made of them; `config.json` says under "answer" how
 that is done.
 
 `torch.export.export(model, (inputs, lengths, state), dynamic_shapes=…)` works for any number of rows and steps. The
-layers of `torch.nn` would fix the number of steps, so an exported program takes them one by one.
+recurrent layers of `torch.nn` would fix the number of steps, so an exported program takes them one by one.
 """
 
 

@@ -26,6 +26,7 @@ from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
 from unrolled.layers.modules import run
 from unrolled.layers.modules import silu as silu_of
+from unrolled.layers.plain import Plain
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.layers.short_convolution import convolved, short_convolution
 from unrolled.state import leaves, planted
@@ -191,6 +192,11 @@ class DeltaNet(nn.Module, Layer):
             x, last = block.graph(x, lengths, before)
             after.append(last)
         return zeroed(run(self.norm, x), lengths), tuple(after)
+
+    def plain(self) -> Plain:
+        """See `Layer`."""
+        settings = {"inputs": self.input_size, "hidden": self.output_size, "heads": self.heads, "sight": SIGHT}
+        return Plain("deltanet", {**settings, "blocks": len(self.blocks), "soft": SOFT}, self.state_dict())
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[DeltaState, ...]:
         """An empty memory, with the dtype and device of ``like``."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unrolled.layers.graph import Value
+    from unrolled.layers.plain import Plain
     from unrolled.layers.recurrence.layer_session import LayerSession
     from unrolled.program.instructions import Vector
     from unrolled.program.program import Program
@@ -82,6 +83,16 @@ class Layer(Protocol):
             UsageError: it cannot be exported.
         """
         raise UsageError(f"the layer {type(self).__name__} cannot be exported: it has no method `graph`")
+
+    def plain(self) -> Plain:
+        """The layer in plain torch.
+
+        Raises:
+            UsageError: it has no such form; so it is unless a layer says otherwise.
+        """
+        raise UsageError(
+            f"the layer {type(self).__name__} is not one that the export to torch has: export it to onnx instead"
+        )
 
     def write_step(self, program: Program, x: Vector) -> Vector:
         """Write a step that reads ``x`` (I,) into ``program``, and return its output.

@@ -14,11 +14,12 @@ from unrolled.layers.graph import Value, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.modules import run
+from unrolled.layers.plain import Plain, sizes_of
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.program.instructions import Vector
 from unrolled.program.program import Program
 
-__all__ = ["MLP", "write_linear"]
+__all__ = ["MLP", "linear_weights", "write_linear"]
 
 
 class MLP(nn.Module, Layer):
@@ -111,6 +112,10 @@ class MLP(nn.Module, Layer):
         """The empty state."""
         return ()
 
+    def plain(self) -> Plain:
+        """See `Layer`."""
+        return Plain("mlp", {"sizes": sizes_of(self.layers, self.input_size)}, linear_weights(self.layers, "layers"))
+
     def write_step(self, program: Program, x: Vector) -> Vector:
         """Write the linear maps, each with relu."""
         return write_linear(self.layers, program, x, 1)
@@ -122,6 +127,12 @@ def write_linear(layers: nn.Sequential, program: Program, x: Vector, first: int)
     for number, layer in enumerate(maps, first):
         x = program.linear(f"layer{number}", layer.weight, layer.bias, x, "relu")
     return x
+
+
+def linear_weights(layers: nn.Sequential, name: str) -> dict[str, Tensor]:
+    """The weights of the linear maps of ``layers``, as those of a list of the maps called ``name``."""
+    maps = nn.ModuleList(layer for layer in layers if isinstance(layer, nn.Linear))
+    return {f"{name}.{key}": weight for key, weight in maps.state_dict().items()}
 
 
 MEMBER = MLP

@@ -22,6 +22,7 @@ from unrolled.layers.graph import Value, concat, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.modules import run
+from unrolled.layers.plain import Plain
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.program.instructions import Gather, Push, Vector
 from unrolled.program.program import Program
@@ -172,6 +173,11 @@ class TCN(nn.Module, Layer):
             x = (run(block.beside, x) + y.apply("Relu")).apply("Relu")
             after.append(TCNState(*cast(Any, (outer, inner))))
         return zeroed(x, lengths), tuple(after)
+
+    def plain(self) -> Plain:
+        """See `Layer`."""
+        settings = {"inputs": self.input_size, "hidden": self.output_size, "kernel": self.kernel}
+        return Plain("tcn", {**settings, "blocks": len(self.blocks)}, self.state_dict())
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[TCNState, ...]:
         """No steps yet, with the dtype and device of ``like``."""

@@ -18,12 +18,13 @@ from unrolled.layers.attention.attention_graph import block_over, positioned, pr
 from unrolled.layers.attention.blocks import TransformerBlock, make_norm
 from unrolled.layers.attention.cache import KVCache, Memory, check_memory, seen_memory
 from unrolled.layers.attention.multihead import CrossAttention, SelfAttention
-from unrolled.layers.attention.positions import Learned, Sinusoidal
+from unrolled.layers.attention.positions import Learned, Sinusoidal, slopes
 from unrolled.layers.config import ModelConfig
 from unrolled.layers.graph import Value, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.modules import run
+from unrolled.layers.plain import Plain
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session, reads_the_future
 from unrolled.state import leaves, planted
 
@@ -281,6 +282,15 @@ class Transformer(nn.Module, Layer):
             x, cache = block_over(block, x, seen, layers[k] if layers else None, held[k] if held else None)
             after += [] if cache is None else [cache]
         return zeroed(run(self.norm, x), lengths), TransformerState(tuple(after), held)
+
+    def plain(self) -> Plain:
+        """See `Layer`."""
+        own, feedforward = self.blocks[0].own, self.blocks[0].feedforward
+        settings = {"inputs": self.input_size, "hidden": self.output_size, "blocks": len(self.blocks)}
+        settings |= {"heads": own.heads, "kv_heads": own.kv_heads, "inner": feedforward.out.in_features}
+        others = {"causal": self.causal, "window": own.attention_window, "gated": feedforward.gated, **self._kinds}
+        given = {"longest": self.most_steps, "slopes": slopes(own.heads)}
+        return Plain("transformer", {**settings, **others, **given}, self.state_dict())
 
     @property
     def _like(self) -> Tensor:

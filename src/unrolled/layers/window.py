@@ -20,8 +20,9 @@ from unrolled.layers.config import ModelConfig
 from unrolled.layers.graph import Value, concat, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
-from unrolled.layers.mlp import write_linear
+from unrolled.layers.mlp import linear_weights, write_linear
 from unrolled.layers.modules import run
+from unrolled.layers.plain import Plain, sizes_of
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.program.instructions import Push, Vector
 from unrolled.program.program import Program
@@ -157,6 +158,12 @@ class Window(nn.Module, Layer):
         last = lengths.unsqueeze(1) + g.constant(np.arange(self.window - 1))
         after = past.rows(last) if self.window > 1 else recent
         return zeroed(run(self.deeper, y.apply("Relu")), lengths), WindowState(cast(Any, after))
+
+    def plain(self) -> Plain:
+        """See `Layer`."""
+        sizes = sizes_of(self.deeper, self.output_size)
+        settings = {"inputs": self.input_size, "window": self.window, "sizes": sizes}
+        return Plain("window", settings, {"weight": self.weight, **linear_weights(self.deeper, "deeper")})
 
     def initial_state(self, batch: int, like: Tensor) -> WindowState:
         """The empty window, with the dtype and device of ``like``."""
