@@ -82,6 +82,7 @@ PROTOCOLS: dict[str, set[str]] = {
             "keras",
             "layer",
             "modules",
+            "plain_torch",
             "recurrent",
             "torch_compat",
         ),

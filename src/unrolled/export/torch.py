@@ -23,7 +23,7 @@ from unrolled.layers.crf import CRF
 from unrolled.layers.embed import Embedded, Embedding, Numbers, OneHot
 from unrolled.layers.inputs import InputEmbedding
 from unrolled.layers.layer import Layer
-from unrolled.layers.plain import Plain
+from unrolled.layers.plain_torch import Plain
 from unrolled.layers.pooling import Pooling
 from unrolled.state import walk
 from unrolled.storage.tensors import save_tensors

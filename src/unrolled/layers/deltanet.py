@@ -26,7 +26,7 @@ from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, real_steps, zero_padding
 from unrolled.layers.modules import run
 from unrolled.layers.modules import silu as silu_of
-from unrolled.layers.plain import Plain
+from unrolled.layers.plain_torch import Plain
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.layers.short_convolution import convolved, short_convolution
 from unrolled.state import leaves, planted

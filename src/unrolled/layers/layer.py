@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unrolled.layers.graph import Value
-    from unrolled.layers.plain import Plain
+    from unrolled.layers.plain_torch import Plain
     from unrolled.layers.recurrence.layer_session import LayerSession
     from unrolled.program.instructions import Vector
     from unrolled.program.program import Program

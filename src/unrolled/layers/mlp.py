@@ -14,7 +14,7 @@ from unrolled.layers.graph import Value, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.modules import run
-from unrolled.layers.plain import Plain, sizes_of
+from unrolled.layers.plain_torch import Plain, sizes_of
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.program.instructions import Vector
 from unrolled.program.program import Program

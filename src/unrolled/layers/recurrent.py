@@ -18,7 +18,7 @@ from unrolled.errors import ShapeError, UsageError, did_you_mean
 from unrolled.layers.graph import Value, concat
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_mask, gathered, scattered
-from unrolled.layers.plain import Plain
+from unrolled.layers.plain_torch import Plain
 from unrolled.layers.recurrence.cell_graph import cell_over_time
 from unrolled.layers.recurrence.cell_stack import AnyCell, make_cells
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session, reads_the_future
@@ -242,15 +242,17 @@ class Recurrent(nn.Module, Layer):
             raise UsageError(f"directions that are merged by {self.merge!r} cannot be exported to torch")
         layers, weights = list[dict[str, Any]](), dict[str, Tensor]()
         for k, cells in enumerate(self.layers):
+            kind = ""
             for d, cell in enumerate(cells):
                 if not is_plain(cell):
-                    kind = type(cell).__name__
-                    raise UsageError(f"the cell {kind} is not one that the export to torch has: export it to onnx")
-                behind = "_l0" if cell.plain.startswith("nn.") else ""  # the name that torch.nn gives to weights
+                    name = type(cell).__name__
+                    raise UsageError(f"the cell {name} is not one that the export to torch has: export it to onnx")
+                kind = cell.plain
+                behind = "_l0" if kind.startswith("nn.") else ""  # the name that torch.nn gives to weights
                 weights |= {f"layers.{k}.{d}.{name}{behind}": one for name, one in cell.state_dict().items()}
             like: Any = cells[0].initial_state(1, torch.zeros(()))
             sizes = {"inputs": cells[0].input_size, "hidden": cells[0].hidden_size, "state": list(like._fields)}
-            layers.append({"kind": cells[0].plain, **sizes})
+            layers.append({"kind": kind, **sizes})
         return Plain("recurrent", {"layers": layers, "directions": 2 if self.bidirectional else 1}, weights)
 
     def write_step(self, program: Program, x: Vector) -> Vector:

@@ -22,7 +22,7 @@ from unrolled.layers.graph import Value, concat, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.modules import run
-from unrolled.layers.plain import Plain
+from unrolled.layers.plain_torch import Plain
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session
 from unrolled.program.instructions import Gather, Push, Vector
 from unrolled.program.program import Program

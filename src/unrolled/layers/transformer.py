@@ -24,7 +24,7 @@ from unrolled.layers.graph import Value, zeroed
 from unrolled.layers.layer import Layer
 from unrolled.layers.lengths import check_lengths, zero_padding
 from unrolled.layers.modules import run
-from unrolled.layers.plain import Plain
+from unrolled.layers.plain_torch import Plain
 from unrolled.layers.recurrence.layer_session import LayerSession, layer_session, reads_the_future
 from unrolled.state import leaves, planted
 

@@ -10,7 +10,9 @@ from torch import Tensor
 Parts = tuple[Tensor, ...]
 
 
-def over_steps(step: Callable[[Parts, Parts], tuple[Parts, Tensor]], state: Parts, parts: Parts) -> tuple[Parts, Tensor]:
+def over_steps(
+    step: Callable[[Parts, Parts], tuple[Parts, Tensor]], state: Parts, parts: Parts
+) -> tuple[Parts, Tensor]:
     """The state after the last step, and what every step gives, (B, T, …).
 
     Args:

@@ -157,7 +157,9 @@ class Layer(nn.Module):
         found: dict[str, Tensor] = {}
         for k, block in enumerate(self.blocks if self.settings["causal"] else ()):
             for name in ("keys", "values"):
-                found[f"layer.layers.{k}.{name}"] = torch.zeros(rows, 0, block.own.groups, block.own.size, device=device)
+                found[f"layer.layers.{k}.{name}"] = torch.zeros(
+                    rows, 0, block.own.groups, block.own.size, device=device
+                )
             found[f"layer.layers.{k}.steps"] = torch.zeros(rows, dtype=torch.int64, device=device)
         return found
 

@@ -30,6 +30,6 @@ class Plain:
 
 
 def sizes_of(layers: Iterable[nn.Module], first: int) -> list[int]:
-    """The width of the input of the linear maps among ``layers``, which is ``first`` without any, and of each output."""
+    """The widths between the linear maps among ``layers``, from that of their input, ``first``, on."""
     maps = [one for one in layers if isinstance(one, nn.Linear)]
     return [first, *(one.out_features for one in maps)]
