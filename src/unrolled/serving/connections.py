@@ -1,4 +1,4 @@
-"""Connections that say nothing, or never finish saying it, are closed."""
+"""Connections: only so much is read of each at a time, and those that never finish a request are closed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,43 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-__all__ = ["protocol"]
+__all__ = ["WebSockets", "protocol"]
 
 _HEAD = 65_536  # bytes of the first line and the headers of a request
+_SIP = memoryview(bytearray(8_192))  # all share it: what comes is copied at once
+
+
+class _Sips(asyncio.BufferedProtocol):
+    """Reads only so much at a time.
+
+    asyncio reads up to 256 KiB. Of short messages these are thousands, and parsing them would hold up everybody else
+    for a tenth of a second.
+    """
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _SIP
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(_SIP[:nbytes]))
+
+    def eof_received(self) -> None:
+        """Whoever sends no more may still read."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        super().data_received(data)  # type: ignore[misc]
+
+
+class WebSockets(_Sips, WebSocketsSansIOProtocol):
+    """The WebSockets of a server."""
 
 
 def protocol(seconds: float) -> type[HttpToolsProtocol]:
     """The HTTP of a server that waits only ``seconds`` for the head of a request, and reads only so much of it."""
 
-    class Hurried(HttpToolsProtocol):
+    class Hurried(_Sips, HttpToolsProtocol):
         _timer: asyncio.TimerHandle | None = None
         _head = 0
 

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from unrolled.errors import UsageError, counted, named
 from unrolled.runs.trained import Trained
 from unrolled.serving.app import app
-from unrolled.serving.connections import protocol
+from unrolled.serving.connections import WebSockets, protocol
 from unrolled.serving.folder_store import FolderStore
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.service import Service
@@ -54,9 +54,9 @@ class Server(uvicorn.Server):
                 host=options.host,
                 port=options.port,
                 http=protocol(options.handshake),
-                ws="websockets-sansio",
+                ws=WebSockets,
                 log_config=None,
-                log_level="warning",
+                log_level="error",  # what clients do wrong must not fill the log
                 access_log=False,
                 server_header=False,
                 proxy_headers=bool(options.proxy_from),
