@@ -29,14 +29,24 @@ class Running:
     @property
     def mebibytes(self) -> float:
         """Memory that it holds."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGESIZE") / (1 << 20)
+        return _mebibytes(self.process.pid)
+
+    @property
+    def mebibytes_in_all(self) -> float:
+        """Memory that it and the process of its predictions hold."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return self.mebibytes + sum(_mebibytes(int(child)) for child in children)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Its exit code after a signal."""
         if self.process.returncode is None:
             self.process.send_signal(number)
         return self.process.wait()
+
+
+def _mebibytes(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / (1 << 20)
 
 
 @contextmanager
