@@ -40,15 +40,17 @@ class Sessions:
         """End a session."""
         del self._sessions[handle]
 
-    def push(self, items: Any) -> list[Any]:
+    def push_runs(self, runs: Any) -> list[Any]:
         """Push one value after the other."""
-        return [self._push(handle, value) for handle, value in items]
+        return [self._run(handle, values) for handle, values in runs]
 
-    def _push(self, handle: int, value: Any) -> Any:
+    def _run(self, handle: int, values: Any) -> tuple[list[Any], Any]:
+        answers: list[Any] = []
         try:
-            return self._sessions[handle].push(value)
+            answers.extend(map(self._sessions[handle].push, values))
         except UnrolledError as error:
-            return error
+            return answers, error
+        return answers, None
 
     def snapshot(self, handle: int) -> bytes:
         """The state of a session."""

@@ -43,6 +43,16 @@ def cpu(program: Callable[[], object]) -> float:
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
+def repeated(program: Callable[[], object], times: int) -> Callable[[], None]:
+    """The same call so many times; what it returns is not kept, since the collector would look at it again and again."""
+
+    def run() -> None:
+        for _ in range(times):
+            program()
+
+    return run
+
+
 def pushed(model: Any, value: Any) -> tuple[float, float]:
     """Microseconds of a step in a pool of 1,000 sessions, and of a push of a single one."""
     pool, live = model.pool(), model.stream()
@@ -51,8 +61,8 @@ def pushed(model: Any, value: Any) -> tuple[float, float]:
     live.push(value)
     together, single = [], []
     for _ in range(ROUNDS):
-        together.append(cpu(lambda: [pool.push(items) for _ in range(20)]) / (20 * SESSIONS))
-        single.append(cpu(lambda: [live.push(value) for _ in range(500)]) / 500)
+        together.append(cpu(repeated(lambda: pool.push(items), 20)) / (20 * SESSIONS))
+        single.append(cpu(repeated(lambda: live.push(value), 500)) / 500)
     return min(together) * 1e6, min(single) * 1e6
 
 
@@ -61,7 +71,7 @@ def stepped(model: Any) -> float:
     rows, slots = model.network.pool(), np.arange(SESSIONS)
     rows.grow(SESSIONS)
     inputs = {name: torch.zeros(SESSIONS, spec.width) for name, spec in model.network.columns.specs.items()}
-    times = [cpu(lambda: [rows.run(slots, inputs, [slots]) for _ in range(20)]) for _ in range(ROUNDS)]
+    times = [cpu(repeated(lambda: rows.run(slots, inputs, [slots]), 20)) for _ in range(ROUNDS)]
     return min(times) / (20 * SESSIONS) * 1e6
 
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import pytest
 
-from unrolled.errors import DataError, UnrolledError
-from unrolled.serving.batcher import Batcher
+from unrolled.errors import DataError
+from unrolled.serving.batcher import _SHORT, Batcher
 from unrolled.serving.refusals import Refused
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.sessions import LiveSession
 from unrolled.serving.waiting import Item, Waiting
+from unrolled.streaming._turns import Run
 
 
 class Pool:
     """Answers a number with the sum of all that it was given."""
 
     def __init__(self) -> None:
-        self.ticks: list[list[tuple[int, Any]]] = []
+        self.ticks: list[list[tuple[int, list[Any]]]] = []
         self.steps: dict[int, int] = {}
         self.broken: set[str] = set()
         self.slow = 0.0
@@ -29,18 +31,17 @@ class Pool:
     def steps_of(self, handle: int) -> int:
         return self.steps.get(handle, 0)
 
-    def push(self, items: Sequence[tuple[int, Any]]) -> list[dict[str, Any] | UnrolledError]:
-        self.ticks.append(list(items))
+    def push_runs(self, runs: Sequence[tuple[int, Sequence[Any]]]) -> list[Run]:
+        self.ticks.append([(handle, list(values)) for handle, values in runs])
         time.sleep(self.slow)
-        if self.broken & {value for _, value in items if isinstance(value, str)}:
+        if self.broken & {value for _, values in runs for value in values if isinstance(value, str)}:
             raise RuntimeError("broken")
-        return [self._one(handle, value) for handle, value in items]
+        return [self._run(handle, values) for handle, values in runs]
 
-    def _one(self, handle: int, value: Any) -> dict[str, Any] | UnrolledError:
-        if value is None:
-            return DataError("is empty")
-        self.steps[handle] = self.steps_of(handle) + 1
-        return {"y": [handle, value]}
+    def _run(self, handle: int, values: Sequence[Any]) -> Run:
+        good = list(takewhile(lambda value: value is not None, values))
+        self.steps[handle] = self.steps_of(handle) + len(good)
+        return [{"y": [handle, value]} for value in good], None if len(good) == len(values) else DataError("is empty")
 
 
 def run(test: Any, **options: Any) -> tuple[Pool, Batcher]:
@@ -72,7 +73,7 @@ async def step(batcher: Batcher, of: LiveSession, *values: Any, **about: Any) ->
     return found
 
 
-def test_a_tick_takes_one_step_of_each_session() -> None:
+def test_the_first_tick_takes_one_step_of_each_session() -> None:
     async def test(batcher: Batcher, pool: Pool) -> None:
         one, two = session(1), session(2)
         found = await asyncio.gather(step(batcher, one, "a", "b"), step(batcher, two, "c"), step(batcher, one, "d"))
@@ -80,7 +81,20 @@ def test_a_tick_takes_one_step_of_each_session() -> None:
         assert (one.n, two.n, batcher.waiting) == (3, 1, 0)
 
     pool, _ = run(test)
-    assert pool.ticks == [[(1, "a"), (2, "c")], [(1, "b")], [(1, "d")]]
+    assert pool.ticks[0] == [(1, ["a"]), (2, ["c"])]  # how long one takes is not known yet
+    assert pool.ticks[1:] == [[(1, ["b"])], [(1, ["d"])]]
+
+
+def test_a_tick_takes_so_many_steps_of_each_session_that_it_stays_short() -> None:
+    async def test(batcher: Batcher, pool: Pool) -> None:
+        batcher._seconds = _SHORT / 6
+        one, two = session(1), session(2)
+        found = await asyncio.gather(step(batcher, one, *"abcde"), step(batcher, two, "x"))
+        assert [len(each.answers) for each in found] == [5, 1]
+        assert (one.n, one.last, two.n) == (5, found[0].answers, 1)
+
+    pool, _ = run(test)
+    assert pool.ticks[0] == [(1, ["a", "b", "c"]), (2, ["x"])]
 
 
 def test_a_tick_holds_at_most_so_many_sessions() -> None:
@@ -126,7 +140,7 @@ def test_steps_that_come_too_late_never_reach_a_tick() -> None:
         assert (await step(batcher, one, "x")).number == 1
 
     pool, _ = run(test)
-    assert pool.ticks == [[(1, "x")]]
+    assert pool.ticks == [[(1, ["x"])]]
 
 
 def test_what_waits_is_bounded() -> None:

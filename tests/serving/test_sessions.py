@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -204,3 +204,23 @@ def test_a_session_that_is_used_while_others_are_parked_stays(load: Trained) -> 
         assert (await service.step(two, 2, [value(2)])).error is None
 
     run(load, MemoryStore(60), test)
+
+
+def test_a_session_that_is_closed_while_it_is_saved_does_not_come_back(load: Trained) -> None:
+    class Slow(MemoryStore):
+        durable = True
+
+        async def put(self, records: Sequence[Record]) -> Sequence[str]:
+            await asyncio.sleep(0.05)
+            return await super().put(records)
+
+    async def test(service: Service) -> None:
+        session = await service.open(None)
+        saving = asyncio.create_task(service.sessions.save_all())
+        await asyncio.sleep(0.01)
+        await service.sessions.close(session)
+        await saving
+        with pytest.raises(Refused, match="there is no such session"):
+            await service.sessions.find(session.id)
+
+    run(load, Slow(60), test, checkpoint_every=60)

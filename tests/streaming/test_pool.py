@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from live_sessions import PUSHES, alike, live, pool_of
 
@@ -41,6 +43,39 @@ def test_an_item_that_is_refused_harms_no_other() -> None:
     assert [found[0], found[4]] == [alone.push(good), alone.push(good)]
     assert found[3] == found[0]
     assert pool.steps_of(a) == 2
+
+
+@pytest.mark.parametrize("sample", PUSHES)
+def test_a_run_of_values_ends_with_the_first_that_is_refused(sample: str) -> None:
+    pool, one, two = pool_of(sample), live(sample), live(sample)
+    a, b, closed = pool.open(), pool.open(), pool.open()
+    pool.close(closed)
+    first, second, *_ = PUSHES[sample]
+    bad = object()
+    found = pool.push_runs([(a, [first, second, first]), (closed, [first]), (b, [second, bad, first, bad])])
+    assert alike(found[0][0], [one.push(value) for value in (first, second, first)])
+    assert alike(found[2][0], [two.push(second)])
+    assert [type(error) for _, error in found] == [type(None), UsageError, DataError]
+    assert alike(pool.push([(b, first), (a, second)]), [two.push(first), one.push(second)])
+    assert (pool.steps_of(a), pool.steps_of(b)) == (4, 2)
+
+
+def test_what_fails_between_two_values_takes_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, alone = pool_of("next_step"), live("next_step")
+    pool._remembers = True  # so that each value of a session is encoded after the one before
+    a, taken = pool.open(), pool._took
+
+    def took(*about: Any) -> None:
+        taken(*about)
+        if pool.steps_of(a) == 2:
+            raise RuntimeError("out of order")
+
+    monkeypatch.setattr(pool, "_took", took)
+    with pytest.raises(RuntimeError):
+        pool.push_runs([(a, ["a", "b", "a"])])
+    monkeypatch.undo()
+    assert pool.steps_of(a) == 0
+    assert pool.push([(a, "b")]) == [alone.push("b")]
 
 
 def test_a_value_of_too_many_steps_is_refused() -> None:

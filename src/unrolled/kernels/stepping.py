@@ -141,16 +141,19 @@ class Stack:
         x, line = x.contiguous(), numbers.data_ptr()
         y = torch.empty(len(x), self.outputs, dtype=self.dtype)
         size, threads = self.dtype.itemsize, get_num_threads()
-        at = np.arange(len(x), dtype=np.int64)
-        read, write = x.data_ptr() + at * (self.inputs * size), y.data_ptr() + at * (self.outputs * size)
-        lines = line + places * (self.width * size)
+        at = np.empty((3, len(x)), np.int64)  # the addresses of inputs, states and outputs
+        at[::2] = np.arange(len(x))
+        at[1] = places
+        at *= [[self.inputs * size], [self.width * size], [self.outputs * size]]
+        at += [[x.data_ptr()], [line], [y.data_ptr()]]
         for taken in rounds:
             if len(taken) == 1:
-                one = int(taken[0])
-                failed = self.row(int(read[one]), int(lines[one]), int(write[one]), threads)
+                failed = self.row(*at[:, taken[0]].tolist(), threads)
             else:
-                kept = [read, lines, write] if len(taken) == len(x) else [part[taken] for part in (read, lines, write)]
-                failed = self._steps(self._address, len(taken), *(part.ctypes.data for part in kept), threads)
+                kept = at if len(taken) == len(x) else at.take(taken, 1)
+                first = kept.ctypes.data
+                rows = (first + row * kept.strides[0] for row in range(3))
+                failed = self._steps(self._address, len(taken), *rows, threads)
             if failed:
                 raise MemoryError(f"out of memory in a step of {len(taken)} rows")
         return y

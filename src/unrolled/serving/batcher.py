@@ -1,7 +1,7 @@
-"""The tick: one step of each session that has one waiting, taken together.
+"""The tick: the next steps of each session that has some waiting, taken together.
 
 Nothing waits on purpose. While one tick runs, steps gather, and the next tick takes them all: under load the batches
-form by themselves.
+form by themselves. Of a message of many steps, a tick takes no more than leaves it short.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from unrolled.errors import UnrolledError
 from unrolled.serving.refusals import Refused, kind_of
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.waiting import Item, Stepped
+from unrolled.streaming._turns import Run
 from unrolled.streaming.pool import Pool
 
 __all__ = ["Batcher", "Watch"]
@@ -25,7 +26,7 @@ __all__ = ["Batcher", "Watch"]
 Watch = Callable[[float, int], None]
 
 _log = logging.getLogger("unrolled.serving")
-_SHORT = 3e-4  # seconds: a tick that takes longer does not hold up the loop, but runs in the worker thread
+_SHORT = 5e-3  # seconds: a longer tick runs in the worker thread; a shorter one ends before Python would change threads
 _SMOOTH = 0.2  # weight of the newest tick in the running mean
 _STUCK = 30.0  # seconds of a tick after which the server no longer counts as alive
 
@@ -171,44 +172,54 @@ class Batcher:
         if self._most_steps is not None and steps > self._most_steps:
             raise Refused("Conflict", f"a session of this model has at most {self._most_steps} steps: open a new one")
 
-    async def _push(self, taken: Sequence[Stepped]) -> list[dict[str, Any] | UnrolledError]:
-        pushed = [(session.handle, session.items[0].next_value) for session in taken]
+    async def _push(self, taken: Sequence[Stepped]) -> list[Run]:
+        each = self._at_once(len(taken))
+        runs = [(session.handle, session.items[0].next_values(each)) for session in taken]
+        steps = sum([len(values) for _, values in runs])
         self._since = start = time.monotonic()
         try:
-            if self._seconds * len(pushed) < _SHORT:
-                return self.pool.push(pushed)
-            return await asyncio.get_running_loop().run_in_executor(self._worker, self.pool.push, pushed)
+            if self._seconds * steps < _SHORT:
+                return self.pool.push_runs(runs)
+            return await asyncio.get_running_loop().run_in_executor(self._worker, self.pool.push_runs, runs)
         except Exception:
-            _log.exception("a tick of %d steps failed; each is tried by itself", len(pushed))
-            return [self._alone(session, value) for session, (_, value) in zip(taken, pushed, strict=True)]
+            _log.exception("a tick of %d steps failed; each session is tried by itself", steps)
+            return [self._alone(session, values) for session, (_, values) in zip(taken, runs, strict=True)]
         finally:
             self._since = None
             took = time.monotonic() - start
-            self._seconds += _SMOOTH * (took / len(pushed) - self._seconds)
-            self._watch(took, len(pushed))
+            self._seconds += _SMOOTH * (took / steps - self._seconds)
+            self._watch(took, steps)
 
-    def _alone(self, session: Stepped, value: Any) -> dict[str, Any] | UnrolledError:
-        """The answer to one step of a tick that failed, unless that tick has taken it."""
+    def _at_once(self, sessions: int) -> int:
+        """How many steps of each session a tick takes: so many that it stays short, and at least one."""
+        in_all = min(self._options.max_batch, int(_SHORT / self._seconds)) if self._seconds else 0
+        return max(1, in_all // sessions)
+
+    def _alone(self, session: Stepped, values: Sequence[Any]) -> Run:
+        """The answers to the steps of one session of a tick that failed, unless that tick has taken them."""
         if self.pool.steps_of(session.handle) != session.n:
-            return UnrolledError("the answer of this step was lost: open a new session")
-        try:
-            (answer,) = self.pool.push([(session.handle, value)])
-            return answer
-        except Exception as error:
-            _log.exception("a step failed")
-            return UnrolledError(f"internal error ({type(error).__name__}): the step was not taken")
+            return [], UnrolledError("the answer of this step was lost: open a new session")
+        answers: list[dict[str, Any]] = []
+        for value in values:
+            try:
+                ((found, refused),) = self.pool.push_runs([(session.handle, [value])])
+            except Exception as error:
+                _log.exception("a step failed")
+                return answers, UnrolledError(f"internal error ({type(error).__name__}): the step was not taken")
+            answers += found
+            if refused is not None:
+                return answers, refused
+        return answers, None
 
-    def _answer(self, taken: Sequence[Stepped], answers: Sequence[dict[str, Any] | UnrolledError]) -> None:
-        for session, answer in zip(taken, answers, strict=True):
+    def _answer(self, taken: Sequence[Stepped], runs: Sequence[Run]) -> None:
+        for session, (answers, refused) in zip(taken, runs, strict=True):
             item = session.items[0]
-            if isinstance(answer, UnrolledError):
-                self._done(session, answer)
-            else:
-                item.answers.append(answer)
-                session.taken(item.answers)
-                self.steps += 1
-                if item.complete:
-                    self._done(session)
+            if answers:
+                item.answers += answers
+                session.taken(item.answers, len(answers))
+                self.steps += len(answers)
+            if refused is not None or item.complete:
+                self._done(session, refused)
             if session.items:
                 self._ready.append(session)
 

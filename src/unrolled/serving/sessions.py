@@ -53,9 +53,9 @@ class LiveSession:
         self.saved, self.restored = -1, False
         self.socket: object | None = None
 
-    def taken(self, answers: list[dict[str, Any]]) -> None:
-        """Count a step, the last one of ``answers``."""
-        self.n += 1
+    def taken(self, answers: list[dict[str, Any]], steps: int) -> None:
+        """Count steps, the last ones of ``answers``."""
+        self.n += steps
         self.last = answers
 
     @property
@@ -82,6 +82,8 @@ class Sessions:
         self._store, self._options, self._models = store, options, models
         self._live: dict[str, LiveSession] = {}
         self._fetching: dict[str, asyncio.Task[LiveSession]] = {}
+        self._saves = 0  # that are under way
+        self._ended: set[str] = set()  # the sessions that were closed meanwhile
 
     def __len__(self) -> int:
         return len(self._live)
@@ -89,8 +91,9 @@ class Sessions:
     def here(self, id_: str) -> LiveSession | None:
         """The session with this id, if it is in memory, and surely still belongs to this server."""
         found = self._live.get(id_)
-        idle = found is not None and time.monotonic() - found.seen > _SURE and not found.items
-        return None if idle and self._store.shared else found
+        if not self._store.shared or found is None:
+            return found
+        return None if time.monotonic() - found.seen > _SURE and not found.items else found
 
     async def open(self, model: Served, snapshot: bytes | None = None) -> LiveSession:
         """A new session.
@@ -144,6 +147,8 @@ class Sessions:
     async def close(self, session: LiveSession) -> None:
         """End a session, for good."""
         self._live.pop(session.id, None)
+        if self._saves:
+            self._ended.add(session.id)
         await self._store.drop(session.id)
         await self._forget(session)
 
@@ -153,6 +158,15 @@ class Sessions:
         Raises:
             SpaceError: the store is full; what it held before is intact.
         """
+        self._saves += 1
+        try:
+            return await self._save(sessions)
+        finally:
+            self._saves -= 1
+            if not self._saves:
+                self._ended.clear()
+
+    async def _save(self, sessions: Iterable[LiveSession]) -> int:
         by_model: dict[Served, list[LiveSession]] = {}
         for session in sessions:
             by_model.setdefault(session.model, []).append(session)
@@ -166,6 +180,8 @@ class Sessions:
         for record in records:
             found = self._live.get(record.session)
             if found is None:
+                if record.session in self._ended:  # closed while it was put
+                    await self._store.drop(record.session)
                 continue
             if record.session in lost:
                 await self._give_up(found)

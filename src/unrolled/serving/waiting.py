@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from unrolled.errors import UnrolledError
@@ -18,30 +18,35 @@ class Waiting:
 
     Args:
         items: how many there are.
+        tell: is called when they are; without it, somebody waits for `done`.
     """
 
-    __slots__ = ("_future", "_left")
+    __slots__ = ("_future", "_left", "_tell")
 
-    def __init__(self, items: int) -> None:
-        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._left = items
-        if not items:
-            self._future.set_result(None)
+    def __init__(self, items: int, tell: Callable[[], None] | None = None) -> None:
+        self._left, self._tell = items, tell
+        self._future: asyncio.Future[None] | None = None
 
     @property
     def cancelled(self) -> bool:
         """Whether nobody waits any more."""
-        return self._future.cancelled()
+        return self._future is not None and self._future.cancelled()
 
     def one_is_done(self) -> None:
         """Count an item that is answered or refused."""
         self._left -= 1
-        if not self._left and not self._future.done():
+        if self._left:
+            return
+        if self._tell is not None:
+            self._tell()
+        if self._future is not None and not self._future.done():
             self._future.set_result(None)
 
     async def done(self) -> None:
         """Wait until every item is."""
-        await self._future
+        if self._left:
+            self._future = asyncio.get_running_loop().create_future()
+            await self._future
 
 
 class Item:
@@ -66,10 +71,10 @@ class Item:
         self.error: UnrolledError | None = None
         self.begun = False
 
-    @property
-    def next_value(self) -> Any:
-        """The value of the step that comes next."""
-        return self.values[len(self.answers)]
+    def next_values(self, most: int) -> Sequence[Any]:
+        """The values of the steps that come next, so many at most."""
+        first = len(self.answers)
+        return self.values[first : first + most] if first or len(self.values) > most else self.values
 
     @property
     def complete(self) -> bool:
@@ -103,5 +108,5 @@ class Stepped(Protocol):
     last: list[dict[str, Any]]
     items: deque[Item]
 
-    def taken(self, answers: list[dict[str, Any]]) -> None:
-        """Count a step, the last one of ``answers``."""
+    def taken(self, answers: list[dict[str, Any]], steps: int) -> None:
+        """Count steps, the last ones of ``answers``."""

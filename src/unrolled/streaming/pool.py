@@ -6,6 +6,7 @@ Axes: N values, S steps, O outputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from unrolled.data.examples.live_row import LiveSteps
 from unrolled.errors import DataError, ModelError, UnrolledError, UsageError
 from unrolled.models.model import Model
 from unrolled.state import flatten, map_state
+from unrolled.streaming._turns import Run, rounds, runs_cut, runs_of, waves
 from unrolled.streaming.snapshots import Kept, Memory, read, written
 
 __all__ = ["MOST_STEPS", "Pool"]
@@ -119,19 +121,39 @@ class Pool:
             items: handle and value (see `Session.push`).
         """
         asked = list(items)
-        handles, values = [handle for handle, _ in asked], [value for _, value in asked]
-        found = list(map(self._slots.get, handles))
-        answers: list[Any] = [None] * len(found)
-        open_ones: Sequence[int] = range(len(found))
-        if None in found:
-            answers = [
-                self._closed(handle) if slot is None else None for handle, slot in zip(handles, found, strict=True)
-            ]
-            open_ones = [number for number, slot in enumerate(found) if slot is not None]
-        for wave in self._waves(open_ones, found):
-            whole = len(wave) == len(found)
-            taken = np.array(found if whole else [found[number] for number in wave], np.int64)
-            self._push(taken, values if whole else [values[number] for number in wave], wave, answers)
+        return self._pushed([handle for handle, _ in asked], [value for _, value in asked], ends=False)
+
+    def push_runs(self, runs: Iterable[tuple[int, Sequence[Any]]]) -> list[Run]:
+        """Push values of each session one after the other, up to the first that is refused.
+
+        Args:
+            runs: handle and values; each session once.
+
+        Returns:
+            for each session its answers, and the error with which it ended before the last value.
+        """
+        asked = list(runs)
+        handles = [handle for handle, values in asked for _ in values]
+        answers = self._pushed(handles, [value for _, values in asked for value in values], ends=True)
+        return runs_of(answers, [len(values) for _, values in asked])
+
+    def _pushed(self, handles: Sequence[int], values: Sequence[Any], *, ends: bool) -> list[Any]:
+        """The answers; where a refused value ends its session's run, ``None`` for the values behind it."""
+        slots = list(map(self._slots.get, handles))
+        answers: list[Any] = [None] * len(slots)
+        turns = waves(slots, remembers=self._remembers)
+        several = [slot for slot in slots if slot is not None] if len(turns) > 1 else []
+        before = self._kept(np.unique(several)) if several else None
+        try:
+            for wave in turns:
+                self._push(wave, slots, values, answers, ends=ends)
+        except BaseException:
+            if before is not None:
+                self._put_back(*before)
+            raise
+        if None in slots:
+            for number, (handle, slot) in enumerate(zip(handles, slots, strict=True)):
+                answers[number] = self._closed(handle) if slot is None else answers[number]
         return answers
 
     def snapshot(self, handle: int) -> bytes:
@@ -201,33 +223,26 @@ class Pool:
             self._before[slot] = before
         return handles
 
-    def _waves(self, numbers: Sequence[int], slots: Sequence[int | None]) -> list[Sequence[int]]:
-        """The items that can be encoded together: a value may need what its session remembers of the one before."""
-        if not numbers or not self._remembers or len({slots[number] for number in numbers}) == len(numbers):
-            return [numbers] if numbers else []
-        waves: list[list[int]] = []
-        seen: dict[int | None, int] = {}
-        for number in numbers:
-            turn = seen[slots[number]] = seen.get(slots[number], -1) + 1
-            if turn == len(waves):
-                waves.append([])
-            waves[turn].append(number)
-        return list[Sequence[int]](waves)
-
-    def _push(self, slots: np.ndarray, values: list[Any], numbers: Sequence[int], answers: list[Any]) -> None:
-        """Push values whose encodings do not depend on each other; their answers go to their ``numbers``."""
+    def _push(
+        self,
+        numbers: Sequence[int],
+        every_slot: Sequence[int | None],
+        every_value: Sequence[Any],
+        answers: list[Any],
+        *,
+        ends: bool,
+    ) -> None:
+        """Push the values with these ``numbers``, whose encodings do not depend on each other."""
+        if ends and len(numbers) < len(answers):
+            over = {slot for slot, one in zip(every_slot, answers, strict=True) if isinstance(one, UnrolledError)}
+            numbers = [number for number in numbers if every_slot[number] not in over]
+        slots = np.array([every_slot[number] for number in numbers], np.int64)
+        values = [every_value[number] for number in numbers]
         remembered = [self._before[slot] for slot in slots.tolist()] if self._remembers else [{}] * len(values)
         steps = self._encode(values, remembered)
-        counts = np.bincount(steps.item, minlength=len(values))
-        counts[list(steps.apart)] = list(map(len, steps.apart.values()))
-        for item, error in steps.refused.items():
+        steps, refused = self._allowed(steps, slots, ends=ends)
+        for item, error in refused.items():
             answers[numbers[item]] = error
-        long = counts > self._most_steps
-        if long.any():
-            for item in np.flatnonzero(long).tolist():
-                many = f"the value has {counts[item]} steps, at most {self._most_steps} are taken at once"
-                answers[numbers[item]] = DataError(f"{many}: send it in parts")
-            steps = steps.only(~long)
         for item in steps.apart:
             (row,) = self._answered(*self._alone(slots[item : item + 1], steps.apart[item]))
             self._took(slots[item : item + 1], [steps.after.get(item, {})])
@@ -237,7 +252,7 @@ class Pool:
         if not len(taken):
             return
         at = slots[steps.item]  # (S,)
-        outputs = self._run(at, steps.inputs, _rounds(at))
+        outputs = self._run(at, steps.inputs, rounds(at))
         if len(steps.item) != len(taken):
             last = np.cumsum(counts[taken]) - 1
             outputs = outputs[torch.from_numpy(last)]
@@ -251,6 +266,34 @@ class Pool:
             return
         for item, row in zip(taken.tolist(), rows, strict=True):
             answers[numbers[item]] = row
+
+    def _allowed(
+        self, steps: LiveSteps, slots: np.ndarray, *, ends: bool
+    ) -> tuple[LiveSteps, dict[int, UnrolledError]]:
+        """The steps that are taken, and which values are refused."""
+        refused = dict(steps.refused)
+        counts = np.bincount(steps.item, minlength=len(slots))
+        counts[list(steps.apart)] = list(map(len, steps.apart.values()))
+        for item in np.flatnonzero(counts > self._most_steps).tolist():
+            many = f"the value has {counts[item]} steps, at most {self._most_steps} are taken at once"
+            refused[item] = DataError(f"{many}: send it in parts")
+        if not refused:
+            return steps, refused
+        kept = np.ones(len(slots), bool)
+        kept[list(refused)] = False
+        if ends:
+            refused, kept = runs_cut(slots, refused)
+        return steps.only(kept), refused
+
+    def _kept(self, slots: np.ndarray) -> tuple[np.ndarray, State, np.ndarray, list[Memory]]:
+        """All that a push changes in ``slots``, for `_put_back`."""
+        return slots, self._rows.read(slots), self._steps[slots], [self._before[slot] for slot in slots.tolist()]
+
+    def _put_back(self, slots: np.ndarray, states: State, steps: np.ndarray, before: list[Memory]) -> None:
+        self._rows.write(slots, states)
+        self._steps[slots] = steps
+        for slot, memory in zip(slots.tolist(), before, strict=True):
+            self._before[slot] = memory
 
     def _took(self, slots: np.ndarray, after: list[Memory]) -> None:
         np.add.at(self._steps, slots, 1)
@@ -270,12 +313,12 @@ class Pool:
             raise
         return outputs, inputs
 
-    def _run(self, slots: np.ndarray, inputs: dict[str, np.ndarray], rounds: Sequence[np.ndarray]) -> Tensor:
+    def _run(self, slots: np.ndarray, inputs: dict[str, np.ndarray], turns: Sequence[np.ndarray]) -> Tensor:
         """(S, O), the outputs of S steps; all of them are taken, or none."""
-        before = (touched := np.unique(slots), self._rows.read(touched)) if len(rounds) > 1 else None
+        before = (touched := np.unique(slots), self._rows.read(touched)) if len(turns) > 1 else None
         tensors = {name: torch.from_numpy(value).to(self._device) for name, value in inputs.items()}
         try:
-            return self._rows.run(slots, tensors, rounds)
+            return self._rows.run(slots, tensors, turns)
         except BaseException:  # also on Ctrl-C, so that a value is never half pushed
             if before is not None:
                 self._rows.write(*before)
@@ -290,7 +333,8 @@ class Pool:
         steps = {name: torch.from_numpy(value)[:, None] for name, value in inputs.items()}
         batch = Batch(steps, torch.ones(count, dtype=torch.int64), torch.arange(count))
         columns = self._answer(outputs, batch)
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        rows = zip(*columns.values(), strict=True)
+        return list(map(dict, map(zip, repeat(tuple(columns)), rows)))  # a loop would take twice as long
 
     def _slot(self, handle: int) -> int:
         if (slot := self._slots.get(handle)) is None:
@@ -300,18 +344,3 @@ class Pool:
     def _closed(self, handle: int) -> UsageError:
         return UsageError(f"the session {handle} is closed, or was never open: open a new one")
 
-
-def _rounds(slots: np.ndarray) -> list[np.ndarray]:
-    """The numbers of the steps that can be taken together, one round after another.
-
-    >>> [one.tolist() for one in _rounds(np.array([7, 7, 3, 7]))]
-    [[0, 2], [1], [3]]
-    """
-    order = np.argsort(slots, kind="stable")
-    own = slots[order]
-    begins = np.flatnonzero(np.concatenate([[True], own[1:] != own[:-1]]))
-    if len(begins) == len(slots):
-        return [np.arange(len(slots))]
-    turn = np.empty(len(slots), np.int64)
-    turn[order] = np.arange(len(slots)) - np.repeat(begins, np.diff(np.append(begins, len(slots))))
-    return np.split(np.argsort(turn, kind="stable"), np.cumsum(np.bincount(turn))[:-1])

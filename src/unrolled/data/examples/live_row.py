@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 from zlib import crc32
@@ -56,7 +57,7 @@ class LiveSteps:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LiveRow:
     """A `Preprocessor` for one step at a time.
 
@@ -169,18 +170,26 @@ class LiveRow:
 
     def _together(self, values: Sequence[Any]) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """One step of each value for which that is quickly found, and (N,) bool: for which it was."""
-        coder, count = self.coder, len(values)
-        fast = {name: one for name, one in coder.inputs.items() if isinstance(one, Together) and not one.remembers}
-        spelled = any(spells(one) is not None for one in coder.inputs.values())
-        if len(fast) < len(coder.inputs) or coder.sides or spelled or repeats_of(coder.form) > 1:
+        count = len(values)
+        if not self._quick:
             return {}, np.zeros(count, bool)
         plain, inputs = np.ones(count, bool), {}
-        for name, encoding in fast.items():
+        for name, encoding in self._quick.items():
             cells = self._cells(values, name)
             found, known = encoding.encode_together(cells)
-            inputs[name] = found if isinstance(encoding.spec, Continuous) else found.astype(np.int64)
+            inputs[name] = found if found.dtype.kind == "f" else found.astype(np.int64)
             plain &= known
         return inputs, plain
+
+    @cached_property
+    def _quick(self) -> dict[str, Together]:
+        """The encodings of all columns, where those of plain values need nothing else; otherwise none."""
+        every = self.coder.inputs.items()
+        quick = {name: one for name, one in every if isinstance(one, Together) and not one.remembers}
+        spelled = any(spells(one) is not None for _, one in every)
+        if len(quick) < len(every) or self.coder.sides or spelled or repeats_of(self.coder.form) > 1:
+            return {}
+        return quick
 
     def _cells(self, values: Sequence[Any], name: str) -> list[Any]:
         """The cell of each value; of those that have another form, something that no encoding takes."""
