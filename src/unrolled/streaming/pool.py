@@ -17,7 +17,7 @@ from unrolled.batch import Batch
 from unrolled.data.examples.live_row import LiveSteps
 from unrolled.errors import DataError, ModelError, UnrolledError, UsageError
 from unrolled.models.model import Model
-from unrolled.state import flatten, map_state
+from unrolled.state import State, flatten, map_state
 from unrolled.streaming._turns import Run, rounds, runs_cut, runs_of, waves
 from unrolled.streaming.snapshots import Kept, Memory, read, written
 
@@ -343,4 +343,3 @@ class Pool:
 
     def _closed(self, handle: int) -> UsageError:
         return UsageError(f"the session {handle} is closed, or was never open: open a new one")
-
