@@ -44,7 +44,7 @@ def cpu(program: Callable[[], object]) -> float:
 
 
 def repeated(program: Callable[[], object], times: int) -> Callable[[], None]:
-    """The same call so many times; what it returns is not kept, since the collector would look at it again and again."""
+    """The same call so many times; what it returns is not kept, or the collector would look at it again and again."""
 
     def run() -> None:
         for _ in range(times):
