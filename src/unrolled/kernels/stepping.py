@@ -148,7 +148,8 @@ class Stack:
         at += [[x.data_ptr()], [line], [y.data_ptr()]]
         for taken in rounds:
             if len(taken) == 1:
-                failed = self.row(*at[:, taken[0]].tolist(), threads)
+                read, state, write = at[:, taken[0]].tolist()
+                failed = self.row(read, state, write, threads)
             else:
                 kept = at if len(taken) == len(x) else at.take(taken, 1)
                 first = kept.ctypes.data

@@ -6,15 +6,14 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-__all__ = ["WebSockets", "protocol"]
+__all__ = ["Sips", "protocol"]
 
 _HEAD = 65_536  # bytes of the first line and the headers of a request
 _SIP = memoryview(bytearray(8_192))  # all share it: what comes is copied at once
 
 
-class _Sips(asyncio.BufferedProtocol):
+class Sips(asyncio.BufferedProtocol):
     """Reads only so much at a time.
 
     asyncio reads up to 256 KiB. Of short messages these are thousands, and parsing them would hold up everybody else
@@ -22,9 +21,11 @@ class _Sips(asyncio.BufferedProtocol):
     """
 
     def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes go."""
         return _SIP
 
     def buffer_updated(self, nbytes: int) -> None:
+        """So many have come."""
         self.data_received(bytes(_SIP[:nbytes]))
 
     def eof_received(self) -> None:
@@ -35,14 +36,10 @@ class _Sips(asyncio.BufferedProtocol):
         super().data_received(data)  # type: ignore[misc]
 
 
-class WebSockets(_Sips, WebSocketsSansIOProtocol):
-    """The WebSockets of a server."""
-
-
 def protocol(seconds: float) -> type[HttpToolsProtocol]:
     """The HTTP of a server that waits only ``seconds`` for the head of a request, and reads only so much of it."""
 
-    class Hurried(_Sips, HttpToolsProtocol):
+    class Hurried(Sips, HttpToolsProtocol):
         _timer: asyncio.TimerHandle | None = None
         _head = 0
 

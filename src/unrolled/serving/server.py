@@ -18,7 +18,8 @@ from starlette.applications import Starlette
 from unrolled.errors import UsageError, counted, named
 from unrolled.runs.trained import Trained
 from unrolled.serving.app import app
-from unrolled.serving.connections import WebSockets, protocol
+from unrolled.serving.connections import protocol
+from unrolled.serving.direct import Link
 from unrolled.serving.folder_store import FolderStore
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.service import Service
@@ -54,7 +55,7 @@ class Server(uvicorn.Server):
                 host=options.host,
                 port=options.port,
                 http=protocol(options.handshake),
-                ws=WebSockets,
+                ws=Link,
                 log_config=None,
                 log_level="error",  # what clients do wrong must not fill the log
                 access_log=False,

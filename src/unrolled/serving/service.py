@@ -97,17 +97,27 @@ class Service:
             raise Refused("Draining", "the server is about to end: try again")
         return await self.sessions.open(self.models.find(name))
 
+    def submit(
+        self, session: LiveSession, number: int | None, values: Sequence[Any], tell: Callable[[], None] | None = None
+    ) -> Item:
+        """Let steps of a session wait for their turn; ``tell`` is called when they are answered.
+
+        Raises:
+            Refused: too much waits already.
+        """
+        session.seen = time.monotonic()
+        item = Item(number, values, session.seen + self.options.deadline, Waiting(1, tell))
+        session.model.batcher.submit(session, item)
+        return item
+
     async def step(self, session: LiveSession, number: int | None, values: Sequence[Any]) -> Item:
         """Take steps of a session, when their turn comes.
 
         Raises:
             Refused: too much waits already.
         """
-        waiting = Waiting(1)
-        item = Item(number, values, time.monotonic() + self.options.deadline, waiting)
-        session.seen = time.monotonic()
-        session.model.batcher.submit(session, item)
-        await waiting.done()
+        item = self.submit(session, number, values)
+        await item.waiting.done()
         return item
 
     async def steps(self, asked: Sequence[tuple[str, int | None, Any]]) -> list[list[Any]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from unrolled.errors import UnrolledError
+from unrolled.serving.direct import link_of
 from unrolled.serving.guard import PROTOCOL, refusal
 from unrolled.serving.messages import encoded, read_step, read_steps
 from unrolled.serving.refusals import Refused, about
@@ -44,7 +45,7 @@ async def live(socket: WebSocket) -> None:
                 await before.close(_TAKEN_OVER, "another connection has taken over this session")
         try:
             await _send(socket, _hello(service, session))
-            await _serve(socket, service, lambda text: _one(service, session, text))
+            await _serve(socket, _OfOne(service, socket, session))
         finally:
             if session.socket is socket:
                 session.socket = None
@@ -55,7 +56,7 @@ async def many(socket: WebSocket) -> None:
     service: Service = socket.app.state.service
     async with _connected(socket, service) as accepted:
         if accepted:
-            await _serve(socket, service, lambda text: _several(service, text))
+            await _serve(socket, _OfMany(service, socket))
 
 
 async def close_all(service: Service, seconds: float) -> None:
@@ -138,43 +139,88 @@ def _hello(service: Service, session: LiveSession) -> dict[str, Any]:
     }
 
 
-async def _serve(socket: WebSocket, service: Service, answer: Callable[[str], Awaitable[Any]]) -> None:
-    """Answer one message after the other. What comes meanwhile waits outside, so that a flood fills no memory."""
-    while True:
-        message = await socket.receive()
-        if message["type"] == "websocket.disconnect":
+async def _serve(socket: WebSocket, messages: _Messages) -> None:
+    """Answer one message after the other, until the connection ends."""
+    link_of(socket.scope).begin(messages.take)
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+class _Messages:
+    """What is done with the messages of a connection.
+
+    Args:
+        service: the server.
+        socket: the connection.
+    """
+
+    def __init__(self, service: Service, socket: WebSocket) -> None:
+        self.service, self._link = service, link_of(socket.scope)
+
+    def take(self, text: str | bytes) -> None:
+        """Answer a message, now or when its steps are taken."""
+        if self.service.draining:  # the client repeats it elsewhere: steps are numbered
+            self._link.say(None)
             return
-        if service.draining:  # the client repeats it elsewhere: steps are numbered
-            continue
-        service.busy.add(socket)
+        self.service.busy.add(self._link)
         try:
-            try:
-                told = await answer(message.get("text") or message.get("bytes") or "")
-            except UnrolledError as error:
-                if isinstance(error, Refused) and error.kind == "Draining":
-                    continue
-                told = {"error": about(error)}
-            await _send(socket, told)
-        finally:
-            service.busy.discard(socket)
+            self.read(text)
+        except UnrolledError as error:
+            self.say({"error": about(error)})
+
+    def read(self, text: str | bytes) -> None:
+        """Let the steps of a message wait; `say` is called when they are answered.
+
+        Raises:
+            Refused: it is no such message.
+        """
+        raise NotImplementedError
+
+    def say(self, told: Any) -> None:
+        """Answer the message; ``None``: leave it without an answer."""
+        self.service.busy.discard(self._link)
+        self._link.say(None if told is None else encoded(told))
 
 
-async def _one(service: Service, session: LiveSession, text: str | bytes) -> dict[str, Any]:
-    step = read_step(text, steps=service.options.message_steps, depth=service.options.depth)
-    try:
-        item = await service.step(session, step.n, step.values)
-    except Refused as refused:
-        if refused.kind == "Draining":
-            raise
-        return {"n": step.n, "error": about(refused)}
-    if isinstance(item.error, Refused) and item.error.kind == "Draining" and not item.answers:
-        raise item.error
-    return answer_of(service, session, item, several=step.several)
+class _OfOne(_Messages):
+    """The messages of one session."""
+
+    def __init__(self, service: Service, socket: WebSocket, session: LiveSession) -> None:
+        super().__init__(service, socket)
+        self._session = session
+        self._item: Item | None = None
+        self._several = False
+
+    def read(self, text: str | bytes) -> None:
+        options = self.service.options
+        step = read_step(text, steps=options.message_steps, depth=options.depth)
+        self._several = step.several
+        try:
+            self._item = self.service.submit(self._session, step.n, step.values, self._answered)
+        except Refused as refused:
+            self.say(None if refused.kind == "Draining" else {"n": step.n, "error": about(refused)})
+
+    def _answered(self) -> None:
+        item, self._item = self._item, None
+        assert item is not None
+        left = isinstance(item.error, Refused) and item.error.kind == "Draining" and not item.answers
+        self.say(None if left else answer_of(self.service, self._session, item, several=self._several))
 
 
-async def _several(service: Service, text: str | bytes) -> list[list[Any]]:
-    asked = read_steps(text, steps=service.options.steps, depth=service.options.depth)
-    return await service.steps(asked)
+class _OfMany(_Messages):
+    """Messages of many sessions each."""
+
+    def __init__(self, service: Service, socket: WebSocket) -> None:
+        super().__init__(service, socket)
+        self._task: asyncio.Task[None] | None = None
+
+    def read(self, text: str | bytes) -> None:
+        options = self.service.options
+        asked = read_steps(text, steps=options.steps, depth=options.depth)
+        self._task = asyncio.create_task(self._take_all(asked))
+
+    async def _take_all(self, asked: Sequence[tuple[str, int | None, Any]]) -> None:
+        self.say(await self.service.steps(asked))
 
 
 async def _send(socket: WebSocket, told: Any) -> None:

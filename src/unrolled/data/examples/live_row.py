@@ -185,7 +185,8 @@ class LiveRow:
     def _quick(self) -> dict[str, Together]:
         """The encodings of all columns, where those of plain values need nothing else; otherwise none."""
         every = self.coder.inputs.items()
-        quick = {name: one for name, one in every if isinstance(one, Together) and not one.remembers}
+        quick: dict[str, Together] = {}
+        quick.update((name, one) for name, one in every if isinstance(one, Together) and not one.remembers)
         spelled = any(spells(one) is not None for _, one in every)
         if len(quick) < len(every) or self.coder.sides or spelled or repeats_of(self.coder.form) > 1:
             return {}
