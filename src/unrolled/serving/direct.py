@@ -56,7 +56,7 @@ class Link(Sips, WebSocketsSansIOProtocol):
         """Begin the handshake; the endpoint finds this object by `link_of`."""
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            self.scope["extensions"][_NAME] = self  # type: ignore[index, assignment]
+            self.scope["extensions"][_NAME] = self  # type: ignore[assignment]
 
     def send_receive_event_to_app(self) -> None:
         """A whole message is there."""
