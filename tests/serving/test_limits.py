@@ -13,7 +13,7 @@ from serving.test_sockets import ask, value
 from websockets.exceptions import InvalidStatus
 
 from unrolled.runs.trained import Trained
-from unrolled.serving.connections import WebSockets
+from unrolled.serving.direct import Link
 
 
 @pytest.fixture
@@ -94,13 +94,13 @@ def test_a_server_that_is_about_to_end_is_not_ready(load: Trained) -> None:
 
 def test_a_burst_of_messages_is_read_in_sips(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    took = WebSockets.data_received
+    took = Link.data_received
 
-    def watched(self: WebSockets, data: bytes) -> None:
+    def watched(self: Link, data: bytes) -> None:
         sizes.append(len(data))
         took(self, data)
 
-    monkeypatch.setattr(WebSockets, "data_received", watched)
+    monkeypatch.setattr(Link, "data_received", watched)
     with server.connect() as one:
         one.recv(20)
         one.socket.sendall(b'\x81\x87\0\0\0\0{"x":1}' * 2_000)  # frames with a mask of zeros
