@@ -35,6 +35,7 @@ CASES: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
     "a Gaussian": ({"x": [wave(40, k) for k in range(6)]}, {"target": "x", "horizon": 3, "distribution": "gaussian"}),
     "characters": ({"x": TEXTS}, {"tokens": "characters", "model": "transformer"}),
     "words that are written": ({"x": TEXTS}, {"tokens": "words"}),
+    "a mixture with n-grams": ({"x": TEXTS}, {"tokens": "characters", "model": "gru", "blend": ["ngram"]}),
     "byte-pair tokens": ({"x": TEXTS}, {"tokens": "bpe"}),
     "items": ({"x": [[f"a{i * k % 5}" for i in range(9)] for k in EIGHT]}, {"kinds": {"x": "tokens"}}),
     "a roll": ({"x": [[[float((i + k + c) % 2) for c in range(3)] for i in range(9)] for k in EIGHT]}, {}),
@@ -47,5 +48,6 @@ CASES: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
         {"target": "y", "task": "transcribe"},
     ),
     "a translation": ({"x": TEXTS, "y": TEXTS[::-1]}, {"target": "y", "task": "translate", "tokens": "characters"}),
+    "letters": ({"x": ["GATTACA" * 2 + "ACGT"[k % 4] * 4 for k in EIGHT]}, {"task": "next_step", "model": "gru", "kinds": {"x": "symbols"}}),
     "k-mers": ({"x": ["GATTACA" * 6 + "ACGT"[k % 4] * 4 for k in EIGHT], "y": LABELS}, {"target": "y", "kmer": 3}),
 }

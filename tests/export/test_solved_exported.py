@@ -15,6 +15,7 @@ from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.errors import UsageError
 from unrolled.runs.trained import Trained
+from unrolled.state import flatten
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -82,6 +83,25 @@ def test_random_convolutions_count_the_same_steps() -> None:
     assert np.allclose(found["answer.p"], wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["ngram", "hidden_markov"])
+def test_what_is_counted_of_texts_in_chunks_of_any_lengths(name: str) -> None:
+    texts = {"text": ["a long road home", "the long way", "a way home"] * 14}
+    model = unrolled.fit(texts, task="next_step", target="text", only=name, tokens="words")
+    ids = model.encode(model.read(texts), target=False).inputs["text"].values[:12]
+    rows = torch.from_numpy(ids.reshape(3, 4)).long()
+    state: Any = model.network.initial_state(3)
+    for begin, end, lengths in ((0, 1, [1, 0, 1]), (1, 4, [3, 2, 0])):
+        ids, counts = rows[:, begin:end].clone(), torch.tensor(lengths)
+        ids[torch.arange(end - begin) >= counts[:, None]] = 10**9  # padding may hold anything
+        before = {path: value.numpy() for path, value in flatten(state)}
+        found = ran(model, {"text": ids.numpy(), "lengths": np.array(lengths), **before})
+        with torch.no_grad():
+            wanted, state = model.network({"text": ids}, counts, state)
+        assert np.allclose(found["outputs"], wanted, atol=1e-6)
+        for path, value in flatten(state):
+            assert np.allclose(found[f"{path}.after"], value, atol=1e-6)
+
+
 def test_letters_by_place_are_summed_up() -> None:
     letters = np.random.default_rng(3).choice(list("ACGT"), (40, 12))
     data = {"dna": ["".join(row) for row in letters], "kind": [str(row[5]) for row in letters]}
@@ -97,8 +117,8 @@ def test_letters_by_place_are_summed_up() -> None:
 
 
 def test_what_has_no_graph_says_how_to_train_one_that_has(tmp_path: Path) -> None:
-    texts = {"text": ["a long road home", "the long way"] * 20}
-    model = unrolled.fit(texts, task="next_step", target="text", only="ngram")
+    texts = {"text": ["a long road home", "the long way"] * 20, "kind": ["a", "b"] * 20}
+    model = unrolled.fit(texts, target="kind", kinds={"text": "tokens"}, only="ngrams_of_text")
     with pytest.raises(UsageError, match="train a network without it, with start none blend none only none"):
         model.export(tmp_path / "out")
     assert not (tmp_path / "out").exists()

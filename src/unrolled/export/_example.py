@@ -34,12 +34,19 @@ def example_rows(coder: Preprocessor) -> list[dict[str, Any]] | None:
 
 def example_values(coder: Preprocessor) -> list[Any]:
     """What to push, one after another; empty where a step needs more than one value of each column."""
-    row = (example_rows(coder) or [{}])[0]
-    texts = [cell for cell in row.values() if isinstance(cell, str)]
+    row = {name: _steps(coder.inputs.get(name), cell) for name, cell in (example_rows(coder) or [{}])[0].items()}
     steps = max((len(cell) for cell in row.values() if isinstance(cell, list)), default=0)
+    texts = [cell for cell in row.values() if isinstance(cell, str)]
     if len(row) == 1 and texts:
         return texts
     return [{name: cell[t] if isinstance(cell, list) else cell for name, cell in row.items()} for t in range(steps)]
+
+
+def _steps(encoding: Encoding | None, cell: Any) -> Any:
+    """The values of a cell's steps as a list, where a stream takes them one by one: numbers, labels, letters of DNA."""
+    if isinstance(cell, str) and isinstance(encoding, Text) and encoding.traits.whole:
+        return [encoding.decode(np.array([one])) for one in encoding.encode_text(cell) if one != encoding.begin]
+    return cell
 
 
 def _cell(encoding: Encoding, steps: int, rng: np.random.Generator) -> Any:

@@ -19,6 +19,7 @@ from unrolled.baselines._subsample import for_fitting
 from unrolled.batch import Batch, Discrete
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.next import Next
+from unrolled.layers.graph import Value, is_real, where, zeroed
 from unrolled.layers.lengths import real_steps
 from unrolled.solved.solved_model import SolvedModel
 from unrolled.tasks.task import Task
@@ -107,6 +108,24 @@ class HiddenMarkov(SolvedModel):
         """The log probabilities (B, V) of the token after this one."""
         now = self._after(state.chances, self._seen(inputs[self._target]))
         return self._logs(now), Belief(now)
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        tokens, transitions = inputs[self._target], self.transitions
+        g, real = tokens.graph, is_real(tokens, lengths)
+        seen = g.op("Gather", g.constant(self.emissions.T), where(real, tokens, 0))  # (B, T, S)
+        first = g.constant(self.begin[None]).expand(tokens.size(0), len(self.begin))
+
+        def step(before: list[Value], now: list[Value]) -> tuple[list[Value], list[Value]]:
+            joint = before[0] * now[0]
+            after = (joint / g.op("Max", joint.sum(1, keep=True), 1e-30)) @ g.constant(transitions)
+            kept = where(now[1].unsqueeze(1), after, before[0])
+            return [kept], [kept]
+
+        (last,), (each,) = g.scan([first if state is None else state.chances], [seen, real], step)
+        logs = (each @ g.constant(self.emissions)).apply("Log")
+        after: Any = last
+        return zeroed(logs, lengths), Belief(after)
 
     def _seen(self, tokens: Tensor) -> Tensor:
         """(..., S): the chance of each token in each state."""

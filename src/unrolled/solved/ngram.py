@@ -5,8 +5,9 @@ Axes: B rows, T steps, N steps of all rows, V vocabulary, U n-grams of one order
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from unrolled.baselines._arrays import classes, target_of
 from unrolled.batch import Batch
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
+from unrolled.layers.graph import Value, concat, is_real, where, zeroed
 from unrolled.layers.lengths import real_steps
 from unrolled.solved._kneser_ney import KneserNey
 from unrolled.solved.solved_model import SolvedModel
@@ -121,6 +123,18 @@ class Ngram(SolvedModel):
         numbers = self._numbers(inputs[self._target][:, None], state.numbers)[:, 1]
         return self._logs(numbers), NgramState(numbers)
 
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`; one step after another, since a step has numbers for the whole vocabulary."""
+        tokens = inputs[self._target]
+        real = where(is_real(tokens, lengths), tokens, 0)
+        first = tokens.graph.constant(self.initial_state(1).numbers)
+        before = first.expand(tokens.size(0), _ORDER - 1) if state is None else state.numbers
+        numbers = self._numbers_over(real, before)  # (B, T + 1, 4)
+        steps = numbers.part(1, tokens.size(1) + 1, 1)
+        _, (logs,) = tokens.graph.scan([], [steps], lambda _, now: ([], [self._chances_over(now[0]).apply("Log")]))
+        after: Any = numbers.rows(lengths.unsqueeze(1)).squeeze(1)
+        return zeroed(logs, lengths), NgramState(after)
+
     def _numbers(self, tokens: Tensor, before: Tensor) -> Tensor:
         """(B, T + 1, 4): the n-gram of each order that ends before the first step and at each step."""
         columns = [torch.cat([before[:, :1], tokens], 1)]
@@ -158,6 +172,42 @@ class Ngram(SolvedModel):
             tokens = keys[at] - first.repeat_interleave(counts)
             chances[rows.repeat_interleave(counts), tokens] = self.get_buffer(f"chances_{n}")[at]
         return chances
+
+    def _numbers_over(self, tokens: Value, before: Value) -> Value:
+        """`_numbers` as operators."""
+        g, steps = tokens.graph, tokens.size(1)
+        columns = [concat([before.part(0, 1, 1), tokens], 1)]
+        for n in range(2, _ORDER):
+            found = tokens * 0 - 1
+            if n <= 1 + len(self.options.types):
+                context = columns[-1].part(0, steps, 1)
+                keys = g.constant(self.get_buffer(f"keys_{n}"))
+                at, same = _place(keys, context * (self.size + 1) + tokens)
+                found = where((context >= 0) & same, at, -1)
+            columns.append(concat([before.part(n - 1, n, 1), found], 1))
+        return concat([column.unsqueeze(2) for column in columns], 2)
+
+    def _chances_over(self, numbers: Value) -> Value:
+        """`_chances` as operators: (B, 4) -> (B, V)."""
+        g = numbers.graph
+        chances, every = g.constant(self.first[None, : self.size]), g.constant(np.arange(self.size))
+        for n in range(2, 2 + len(self.options.types)):
+            context = numbers.part(n - 2, n - 1, 1)  # (B, 1)
+            known, place = context >= 0, g.op("Max", context, 0)
+            chances = chances * where(known, g.op("Gather", g.constant(self.get_buffer(f"back_{n}")), place), 1.0)
+            at, same = _place(g.constant(self.get_buffer(f"keys_{n}")), place * (self.size + 1) + every)  # (B, V)
+            chances = where(known & same, g.op("Gather", g.constant(self.get_buffer(f"chances_{n}")), at), chances)
+        return chances
+
+
+def _place(keys: Value, wanted: Value) -> tuple[Value, Value]:
+    """The place of the last of the sorted ``keys`` that is at most ``wanted``, or 0, and whether it is ``wanted``."""
+    g, count = keys.graph, len(keys.graph.constants[keys.name])
+    at = wanted * 0
+    for power in reversed(range((count - 1).bit_length())):
+        further = g.op("Min", at + (1 << power), count - 1)
+        at = where(g.op("Gather", keys, further) <= wanted, further, at)
+    return at, g.op("Equal", g.op("Gather", keys, at), wanted)
 
 
 MEMBER = Ngram
