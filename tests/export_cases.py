@@ -48,6 +48,9 @@ CASES: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
         {"target": "y", "task": "transcribe"},
     ),
     "a translation": ({"x": TEXTS, "y": TEXTS[::-1]}, {"target": "y", "task": "translate", "tokens": "characters"}),
-    "letters": ({"x": ["GATTACA" * 2 + "ACGT"[k % 4] * 4 for k in EIGHT]}, {"task": "next_step", "model": "gru", "kinds": {"x": "symbols"}}),
+    "letters": (
+        {"x": ["GATTACA" * 2 + "ACGT"[k % 4] * 4 for k in EIGHT]},
+        {"task": "next_step", "model": "gru", "kinds": {"x": "symbols"}},
+    ),
     "k-mers": ({"x": ["GATTACA" * 6 + "ACGT"[k % 4] * 4 for k in EIGHT], "y": LABELS}, {"target": "y", "kmer": 3}),
 }
