@@ -11,6 +11,7 @@
     ├── ShapeError           1    a tensor of the wrong shape, dtype or device; also a ValueError and a RuntimeError
     ├── TrainingError        1    training cannot continue (ten non-finite steps in a row)
     ├── MissingExtra         1    an optional package is not installed; the message has the pip command
+    ├── Elsewhere             …    an error of another rank of the same training, which reports it; its exit code
     └── Interrupted     130, 143  SIGINT or SIGTERM, after saving
 """
 
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 __all__ = [
     "IN_MEMORY",
     "DataError",
+    "Elsewhere",
     "Interrupted",
     "MissingExtra",
     "ModelError",
@@ -154,6 +156,14 @@ class MissingExtra(UnrolledError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {package}: pip install 'unrolled[{extra}]'")
+
+
+class Elsewhere(UnrolledError):
+    """An error of another rank of the same training, which reports it; here it only ends the process."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class Interrupted(UnrolledError):

@@ -86,9 +86,9 @@ def test_only_where_items_are_chosen_does_training_compare_with_some_of_them() -
 
 def test_a_model_that_writes_reads_a_share_of_its_own_symbols() -> None:
     model = make(written="answer", scheduled_sampling=0.5)
-    model.begin_step(0.5)
+    model.begin_step(0.5, 1)
     assert isinstance(model, EncoderDecoder) and model.own_share == 0.25
-    make().begin_step(0.5)  # and any other has nothing to do
+    make().begin_step(0.5, 1)  # and any other has nothing to do
 
 
 @pytest.mark.parametrize("positions", ["learned", "rotary"])

@@ -53,11 +53,16 @@ class CandidateSampler:
         beyond = (self._ends - border).clamp(min=0)
         chances = 1 - (1 - (share - beyond)) * (1 - beyond)
         self.size = size
+        self._generator: torch.Generator | None = None
         self.chances = torch.empty(len(order)).scatter_(0, order, chances.float())
 
+    def reseed(self, seed: int) -> None:
+        """Draw by ``seed`` from here on, not by torch's global generator."""
+        self._generator = torch.Generator().manual_seed(seed)
+
     def draw(self) -> tuple[Tensor, Tensor]:
-        """(S,) int64, each symbol once, and (S,) float32, their probabilities; uses torch's global generator."""
-        points = torch.arange(self.size) + torch.rand(self.size, dtype=torch.float64)
+        """(S,) int64, each symbol once, and (S,) float32, their probabilities."""
+        points = torch.arange(self.size) + torch.rand(self.size, dtype=torch.float64, generator=self._generator)
         hit = torch.searchsorted(self._ends, points, right=True).clamp(max=len(self._order) - 1)
         ids = self._order[torch.unique_consecutive(hit)]  # points increase, so repetitions are neighbours
         return ids, self.chances[ids]

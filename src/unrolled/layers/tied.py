@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from unrolled.errors import UsageError, named
+from unrolled.layers.embed import Embedding
 from unrolled.layers.graph import Value
 
-__all__ = ["TiedHead"]
+__all__ = ["TiedHead", "checked_table"]
 
 
 class TiedHead(nn.Module):
@@ -53,3 +55,16 @@ class TiedHead(nn.Module):
     def graph(self, h: Value, vectors: Tensor) -> Value:
         """The scores of all symbols as operators."""
         return h.graph.linear(h, vectors, self.bias)
+
+
+def checked_table(symbols: nn.Module, width: int) -> Embedding:
+    """``symbols``, if a head can be tied to them.
+
+    Raises:
+        UsageError: they are no embedding as wide as ``width``, the outputs of the layer.
+    """
+    if not isinstance(symbols, Embedding) or symbols.output_size != width:
+        raise UsageError(
+            f"{named('tied')} needs embeddings as wide as the layer's outputs, {width}: leave {named('embedding')} out"
+        )
+    return symbols

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unrolled.batch import Batch
 from unrolled.errors import UsageError, named
@@ -161,9 +161,13 @@ class Combined(Model):
         """That of the network."""
         return self.network.trunk()
 
-    def begin_step(self, progress: float) -> None:
+    def begin_step(self, progress: float, seed: int) -> None:
         """Tell the network how far training is."""
-        self.network.begin_step(progress)
+        self.network.begin_step(progress, seed)
+
+    def sparse_weights(self) -> list[nn.Parameter]:
+        """Those of the network."""
+        return self.network.sparse_weights()
 
     def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
         """Do nothing if the network starts from the other, which knows the frequencies."""

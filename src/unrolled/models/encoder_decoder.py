@@ -223,7 +223,7 @@ class EncoderDecoder(Model):
         """Empty: no weights of an encoder–decoder can start another kind of model."""
         return {}
 
-    def begin_step(self, progress: float) -> None:
+    def begin_step(self, progress: float, seed: int) -> None:
         """Scheduled sampling: the share of the model's own symbols that it reads grows with ``progress``."""
         self.own_share = self.scheduled_sampling * progress
 

@@ -134,8 +134,17 @@ class Model(nn.Module, ABC):
         """The weights that can start a model for another task; empty if none can."""
 
     @abstractmethod
-    def begin_step(self, progress: float) -> None:
-        """Called before each training step; ``progress`` is the share of the budget that is spent."""
+    def begin_step(self, progress: float, seed: int) -> None:
+        """Called before each training step, and before each part of it where a batch is computed in several.
+
+        Args:
+            progress: the share of the budget that is spent.
+            seed: for what is drawn once for the whole batch.
+        """
+
+    def sparse_weights(self) -> list[nn.Parameter]:
+        """The weights whose gradients are sparse in training: none, unless a model says otherwise."""
+        return []
 
     @abstractmethod
     def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:

@@ -24,7 +24,7 @@ from unrolled.layers.layer import Layer
 from unrolled.layers.pooling import Pooling
 from unrolled.layers.recurrence.live_steps import PackedSteps
 from unrolled.layers.sampled_softmax import CandidateSampler
-from unrolled.layers.tied import TiedHead
+from unrolled.layers.tied import TiedHead, checked_table
 from unrolled.models._session import NetworkState, PackedSession, PlainSession, packed_steps
 from unrolled.models._sides import Sides, apart, read_embeddings
 from unrolled.models._sketch import Sketch, stack_of
@@ -141,7 +141,7 @@ class Network(Model):
         self.sampler: CandidateSampler | None = None
         self.head: nn.Linear | CRF | TiedHead
         if chosen is not None and tied:
-            self.head = TiedHead(_checked(self.columns.embedding_of(chosen), self.layer.output_size).size)
+            self.head = TiedHead(checked_table(self.columns.embedding_of(chosen), self.layer.output_size).size)
         else:
             self.head = (CRF if crf else nn.Linear)(self.layer.output_size + (beside if pooled else 0), outputs)
 
@@ -312,8 +312,16 @@ class Network(Model):
         """All weights except the head's."""
         return {name: part for name, part in self.state_dict().items() if not name.startswith("head.")}
 
-    def begin_step(self, progress: float) -> None:
-        """Do nothing: only an encoder–decoder reads its own output."""
+    def begin_step(self, progress: float, seed: int) -> None:
+        """Draw the items of a sampled softmax by the seed, so that all parts of a batch are compared with the same."""
+        if self.sampler is not None:
+            self.sampler.reseed(seed)
+
+    def sparse_weights(self) -> list[nn.Parameter]:
+        """With a sampled softmax, those of the head and of the items' embedding."""
+        tables = [one.weight for one in self.columns.modules() if isinstance(one, Embedding) and one.sparse]
+        own = isinstance(self.head, nn.Linear) and self.sampler is not None
+        return [self.head.weight, *tables] if own else tables  # type: ignore[list-item]
 
     def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:
         """Start the bias at the training frequencies; with ``candidates``, train with a sampled softmax."""
@@ -337,14 +345,6 @@ class Network(Model):
         """The layer, and how the steps are pooled."""
         pool = None if self.pooling is None else self.pooling.kind
         return Sketch(stack_of(self.layer), self.columns.timed, pool, sides=self.sides.names if self.sides else ())
-
-
-def _checked(symbols: nn.Module, width: int) -> Embedding:
-    if not isinstance(symbols, Embedding) or symbols.output_size != width:
-        raise UsageError(
-            f"{named('tied')} needs embeddings as wide as the layer's outputs, {width}: leave {named('embedding')} out"
-        )
-    return symbols
 
 
 MEMBER = Network

@@ -154,7 +154,7 @@ class SolvedModel(Model):
         """Empty: its weights fit one task only."""
         return {}
 
-    def begin_step(self, progress: float) -> None:
+    def begin_step(self, progress: float, seed: int) -> None:
         """Do nothing: it is not trained."""
 
     def initialise(self, prior: Tensor | None, longest: int, candidates: int) -> None:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
-
 from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
 from unrolled.models.model import Model
-from unrolled.state import State, detach, flatten, rebuild, where
+from unrolled.state import State, detach, flatten, where
 
 __all__ = ["TruncatedBPTT"]
 
@@ -58,13 +56,6 @@ class TruncatedBPTT:
             return initial
         assert batch.fresh is not None
         return where(batch.fresh, initial, state) if bool(batch.fresh.any()) else state
-
-    def restore(self, lanes: dict[str, Tensor], device: str) -> None:
-        """Set the state to what `unrolled.state.flatten` made of it; empty for the initial state."""
-        if lanes:
-            rows = len(next(iter(lanes.values())))
-            initial = self.network.initial_state(rows)
-            self.state = rebuild(initial, {name: lane.to(device) for name, lane in lanes.items()})
 
     def restart(self) -> None:
         """Reset the state, at the start of an epoch."""

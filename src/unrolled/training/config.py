@@ -51,9 +51,15 @@ class TrainingConfig(PartOfRun):
     )
     batch: int = option(
         32,
-        "Batch size in sequences.",
+        "Batch size in sequences, over all processes that train together.",
         ge=1,
         also=("batch_size", "per_device_train_batch_size", "minibatch", "mini_batch_size"),
+    )
+    accumulate: int = option(
+        1,
+        "Micro-batches in which a batch is computed, one after another: less memory, and the same result.",
+        ge=1,
+        also=("gradient_accumulation_steps", "accumulate_grad_batches", "grad_accum", "accumulation_steps"),
     )
     lr: float = option(
         2e-3,

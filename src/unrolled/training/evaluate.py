@@ -10,14 +10,17 @@ import torch
 
 from unrolled.batch import Batch
 from unrolled.data.batches.loader import Loader
+from unrolled.data.batches.shares import Share
 from unrolled.data.examples.examples import Examples
 from unrolled.metrics.metric import Sums
-from unrolled.metrics.scoring import added, programs, values
+from unrolled.metrics.scoring import added, programs, summed, values
 from unrolled.models.model import Model
+from unrolled.storage.tensors import load_tensors, save_tensors
 from unrolled.tasks.task import Task
 from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import evaluation_plan
+from unrolled.training.together import ALONE, Together
 
 __all__ = ["evaluate", "outputs_over", "run_over", "sums_over"]
 
@@ -25,7 +28,7 @@ Watch = Callable[[Any, Batch], None]
 
 
 def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any, Batch]]:
-    """Yield (outputs, batch) for every batch, without dropout and without gradients.
+    """Yield (outputs, batch) for every batch that has a row, without dropout and without gradients.
 
     If a row is read on both strands of DNA or RNA, its outputs are the mean over both.
     """
@@ -35,6 +38,8 @@ def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any,
     carry = TruncatedBPTT(network)
     try:
         for index in range(len(loader)):
+            if isinstance(loader.plan, Share) and not len(loader.plan[index].rows):
+                continue
             with torch.no_grad():
                 outputs, batch = carry.run(loader, index, device)
                 if loader.examples.strands is not None:
@@ -47,19 +52,30 @@ def run_over(network: Model, loader: Loader, device: str) -> Iterator[tuple[Any,
 
 
 def outputs_over(
-    network: Model, task: Task, examples: Examples, config: TrainingConfig, device: str = "cpu"
+    network: Model,
+    task: Task,
+    examples: Examples,
+    config: TrainingConfig,
+    device: str = "cpu",
+    together: Together = ALONE,
 ) -> Iterator[tuple[Any, Batch]]:
-    """The outputs for each batch of ``examples``, and the batch.
+    """The outputs for each batch of ``examples``, or for this rank's share of it, and the batch.
 
     Args:
-        network, task, examples, config, device: as for `evaluate`.
+        network, task, examples, config, device, together: as for `evaluate`.
     """
-    loader = Loader(examples, evaluation_plan(examples, task.batching, config, network.causal))
-    return run_over(network, loader, device)
+    plan = evaluation_plan(examples, task.batching, config, network.causal)
+    share = plan if together.alone else Share(plan, together.rank, together.ranks)
+    return run_over(network, Loader(examples, share), device)
 
 
 def evaluate(
-    network: Model, task: Task, examples: Examples, config: TrainingConfig, device: str = "cpu"
+    network: Model,
+    task: Task,
+    examples: Examples,
+    config: TrainingConfig,
+    device: str = "cpu",
+    together: Together = ALONE,
 ) -> dict[str, float]:
     """The task's metrics on ``examples``; empty if there is nothing to score.
 
@@ -69,8 +85,9 @@ def evaluate(
         examples: the split.
         config: gives the batch size and the windows of long sequences.
         device: the device of the network.
+        together: the ranks that share the rows; each gets the metrics of all rows.
     """
-    return values(sums_over(network, task, examples, config, device), config.own)
+    return values(sums_over(network, task, examples, config, device, together=together), config.own)
 
 
 def sums_over(
@@ -80,16 +97,19 @@ def sums_over(
     config: TrainingConfig,
     device: str = "cpu",
     watch: Watch | None = None,
+    together: Together = ALONE,
 ) -> Sums:
     """The sums of the metrics on ``examples``, which can be added to those of other parts of a split.
 
     Args:
-        network, task, examples, config, device: as for `evaluate`.
+        network, task, examples, config, device, together: as for `evaluate`.
         watch: is called with the outputs for each batch, and the batch.
     """
     total, own = Sums(), programs(config.own)
-    for outputs, batch in outputs_over(network, task, examples, config, device):
+    for outputs, batch in outputs_over(network, task, examples, config, device, together):
         total = added(total, task.judge(outputs, batch), own)
         if watch is not None:
             watch(outputs, batch)
-    return total
+    if together.alone:
+        return total
+    return summed(load_tensors(part) for part in together.stack(save_tensors(total)))

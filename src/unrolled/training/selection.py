@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 from torch import Tensor
 
@@ -16,6 +15,8 @@ from unrolled.training.averaging import Average
 from unrolled.training.config import TrainingConfig
 from unrolled.training.evaluate import evaluate
 from unrolled.training.position import Progress
+from unrolled.training.saving import Checkpoints
+from unrolled.training.together import Together
 
 __all__ = ["Selection"]
 
@@ -28,8 +29,9 @@ class Selection:
     """Validates the averaged weights of a network, and keeps the best.
 
     Args:
-        network, task, config, folder, device: as for `Trainer`.
+        network, task, config, device, together: as for `Trainer`.
         valid: the validation split.
+        checkpoints: where the best weights are kept.
         average: the averaged weights.
     """
 
@@ -39,18 +41,19 @@ class Selection:
         task: Task,
         valid: Examples | None,
         config: TrainingConfig,
-        folder: Path,
+        checkpoints: Checkpoints,
         device: str,
         average: Average,
+        together: Together,
     ) -> None:
         self._network, self._task, self._valid, self._config = network, task, valid, config
-        self._folder, self._device, self._average = folder, device, average
+        self._checkpoints, self._device, self._average, self._together = checkpoints, device, average, together
 
     def validate(self, p: Progress) -> dict[str, float]:
         """Validate, and save the weights if they are the best so far; returns the metrics."""
         assert self._valid is not None
         with self._average.applied():
-            metrics = evaluate(self._network, self._task, self._valid, self._config, self._device)
+            metrics = self._evaluate(self._valid)
             p.validations, p.validated = p.validations + 1, p.step
             value, loss = self._cost(metrics), metrics.get(self._task.watch, math.nan)
             finite = math.isfinite(value) and math.isfinite(loss)
@@ -59,21 +62,21 @@ class Selection:
             if better or (finite and value <= p.best and loss < p.best_loss):
                 p.best, p.best_loss, p.best_at = value, loss, p.step
                 weights = {f"model.{name}": tensor for name, tensor in self._network.state_dict().items()}
-                checkpoint.save_best(self._folder, weights, {"step": p.step, "metrics": metrics})
+                self._checkpoints.save_best(weights, {"step": p.step, "metrics": metrics})
         p.stale = 0 if better else p.stale + 1  # including a value that is not finite
         return metrics
 
     def return_to_best(self, p: Progress) -> None:
         """Continue from the best weights, if any were finite."""
         # Later ones may replace the best before the run is stopped and continued from here.
-        best = checkpoint.best(self._folder, _BEFORE)
+        best = self._checkpoints.best(_BEFORE)
         if best is None or best.step != p.best_at:
-            best = checkpoint.best(self._folder)
+            best = self._checkpoints.best()
         if best is None:
             return
         self._network.load_state_dict(checkpoint.section(best.tensors, "model"))
         if not p.refit:
-            checkpoint.save_best(self._folder, best.tensors, best.meta, _BEFORE)
+            self._checkpoints.save_best(best.tensors, best.meta, _BEFORE)
 
     def check_refit(self, p: Progress) -> float:
         """Keep the weights from before a refit if they are better on the validation split; returns the loss after it.
@@ -82,14 +85,14 @@ class Selection:
         """
         assert self._valid is not None
         with self._average.applied():
-            metrics = evaluate(self._network, self._task, self._valid, self._config, self._device)
+            metrics = self._evaluate(self._valid)
         loss = metrics.get(self._task.watch, math.nan)
         p.checked, p.refused = True, not loss <= p.best_loss + _WORSE * abs(p.best_loss)
         return loss
 
     def best_metrics(self) -> dict[str, float] | None:
         """The metrics of the best validation; ``None`` if there was none."""
-        best = checkpoint.best(self._folder)
+        best = self._checkpoints.best()
         return None if best is None else dict(best.meta["metrics"])
 
     def before_refit(self, p: Progress) -> dict[str, Tensor] | None:
@@ -104,8 +107,11 @@ class Selection:
         else:
             self._network.load_state_dict(best)
 
+    def _evaluate(self, split: Examples) -> dict[str, float]:
+        return evaluate(self._network, self._task, split, self._config, self._device, self._together)
+
     def _best(self) -> dict[str, Tensor] | None:
-        best = checkpoint.best(self._folder)
+        best = self._checkpoints.best()
         return None if best is None else checkpoint.section(best.tensors, "model")
 
     def _cost(self, metrics: dict[str, float]) -> float:

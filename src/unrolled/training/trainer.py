@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -15,25 +14,26 @@ from torch import Tensor
 
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
-from unrolled.errors import DataError, Interrupted, ModelError, TrainingError, named
+from unrolled.errors import DataError, TrainingError, named
 from unrolled.kernels.scratch import release_memory
 from unrolled.models.model import Model
-from unrolled.state import flatten
 from unrolled.tasks.task import Task
 from unrolled.training import checkpoint
 from unrolled.training.averaging import Average
-from unrolled.training.bptt import TruncatedBPTT
+from unrolled.training.batch_gradient import BatchGradient
 from unrolled.training.clock import Allowance, Stopwatch, doubling
 from unrolled.training.config import TrainingConfig
 from unrolled.training.gradients import norms_by_part
 from unrolled.training.hooks import Event, Hook, logs
-from unrolled.training.interruption import Deferred, Every
+from unrolled.training.interruption import Deferred, Every, Stop
 from unrolled.training.optimizer import optimizer_for
 from unrolled.training.plans import can_be_judged, chunks, training_plan, window
 from unrolled.training.position import Progress
+from unrolled.training.saving import Checkpoints, alike, restore_alike, restore_own, step_seed
 from unrolled.training.schedule import Budget, fall_length, planned_fall, rate
 from unrolled.training.selection import Selection
 from unrolled.training.sparse_adamw import clip_gradients, step_rows
+from unrolled.training.together import ALONE, Together
 
 __all__ = ["Trainer"]
 
@@ -63,6 +63,8 @@ class Trainer:
         allowance: the steps of training, in place of the budget; no clock is read then.
         clock: gives seconds. A budget in minutes reads it until it is turned into steps; what comes after that depends
             on no clock.
+        together: the ranks of the training, each of which has such a trainer. They share each batch; the leader writes,
+            calls the hooks and reads the clock. `Share` and `BatchGradient` say how.
 
     Raises:
         DataError: a split has no sequence that is long enough.
@@ -87,18 +89,22 @@ class Trainer:
         from_start: bool = False,
         allowance: Allowance | None = None,
         clock: Callable[[], float] = time.monotonic,
+        together: Together = ALONE,
     ) -> None:
         self.network, self.task, self.train, self.valid = network.to(device), task, train, valid
         self.config, self.folder, self.hooks, self.device, self.frozen = config, folder, hooks, device, frozen
+        self.together, self.checkpoints = together, Checkpoints(folder, together)
         self.from_start, self.clock, self.budget, self.progress = from_start, clock, Budget(config), Progress()
         self._everything, self._allowance = everything, allowance
         self._whole: Examples | None = None  # once it is learned
-        self.carry = TruncatedBPTT(network, chunks(window(train, config), config))
+        length = chunks(window(train, config), config)
+        self.gradient = BatchGradient(network, task, length, together, config.accumulate, device)
         self.optimizer = optimizer_for(self.network, config, frozen)
         self.average = Average(self.network)
-        self.selection = Selection(network, task, valid, config, folder, device, self.average)
+        self.selection = Selection(network, task, valid, config, self.checkpoints, device, self.average, together)
         self.every = Every.parse(config.checkpoint_every or "60s")
-        self._interrupt: int | None = None
+        self.stop = Stop(together)
+        self._started = 0.0
         self._norms: dict[str, float] = {}  # of the gradient at the last logged step
 
     def run(self, until: int | None = None) -> Progress:
@@ -109,7 +115,7 @@ class Trainer:
         the others.
         """
         try:
-            with Deferred(self._on_signal):
+            with Deferred(self.stop.hear):
                 self._loop(math.inf if until is None else until)
         finally:
             release_memory()
@@ -124,75 +130,75 @@ class Trainer:
     def learned(self) -> Examples:
         """What the weights that are kept were trained on at the end: ``train``, or everything."""
         p = self.progress
-        return self._loader().examples if p.refit and not p.refused else self.train
+        return self._loaders()[0].examples if p.refit and not p.refused else self.train
 
     def _loop(self, until: float) -> None:
-        p, started = self.progress, self.clock() - self.progress.seconds
+        p, self._started = self.progress, self.clock() - self.progress.seconds
         self.network.train()
-        loader = self._loader()
-        stopwatch = self._begin(len(loader))
+        loaders = self._loaders()
+        stopwatch = self._begin(len(loaders[0]))
         while p.step < until:
             if self._fall_is_due():
-                loader = self._begin_fall(loader)
+                loaders = self._begin_fall(loaders)
             if p.is_over:
                 break
-            self._step(loader)
+            self._step(loaders)
             p.index, p.step = p.index + 1, p.step + 1
-            p.seconds = self.clock() - started
+            if self.together.alone:
+                p.seconds = self._elapsed()
             if logs(p.step):
                 self._log()
-            if p.index == len(loader):
+            if p.index == len(loaders[0]):
                 p.epoch, p.index = p.epoch + 1, 0
-                self.carry.restart()
-                loader = self._loader()
+                self.gradient.restart()
+                loaders = self._loaders()
             if stopwatch is not None:
-                stopwatch = self._time(stopwatch, started, len(loader))
+                stopwatch = self._time(stopwatch, len(loaders[0]))
             elif self._validation_is_due():
                 self._validate()
             # After a skipped step the weights may have diverged, so they must not replace a good checkpoint. Before the
             # clock was read a checkpoint would only split the measurement.
-            if self._interrupt is not None or (
+            if self.stop.agreed is not None or (
                 stopwatch is None and p.skipped_in_row == 0 and self.every.is_due(p.step, p.seconds - p.saved)
             ):
                 self.save()
-            self._stop_if_interrupted()
+            self.stop.leave(p.step, self.folder.parent)
         if p.is_over and p.refit and not p.checked:
             self._check_refit()
         elif p.is_over and not p.refit and self.valid is not None and p.validated != p.step:
             self._validate()
         self.save()
-        self._stop_if_interrupted()
+        self.stop.agree()
+        self.stop.leave(p.step, self.folder.parent)
 
-    def _stop_if_interrupted(self) -> None:
-        if self._interrupt is not None:
-            name, step = signal.Signals(self._interrupt).name, self.progress.step
-            again = f"unrolled fit --resume {self.folder.parent}"
-            raise Interrupted(f"{name}: saved at step {step}; resume with: {again}", self._interrupt)
+    def _elapsed(self) -> float:
+        return self.clock() - self._started
 
-    def _step(self, loader: Loader) -> None:
+    def _step(self, loaders: list[Loader]) -> None:
         p, config = self.progress, self.config
         for group in self.optimizer.param_groups:
             group["lr"] = rate(config.lr, p.step, p.warm, p.fall, p.end or 0)
-        self.network.begin_step(p.share or 0.0)
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-            outputs, batch = self.carry.run(loader, p.index, self.device)
-        total, count = self.task.loss(outputs.float(), batch)
-        loss = total / count.clamp(min=1)
-        loss.backward()  # type: ignore[no-untyped-call]
+        share, seed = p.share or 0.0, step_seed(config.seed, p.step)
+        found = self.gradient.find(
+            loaders, p.index, lambda: self.network.begin_step(share, seed), self.stop.heard, self._elapsed
+        )
+        if found.seconds is not None:
+            p.seconds = found.seconds
+        self.stop.follow(found.signals)
         if logs(p.step + 1):
             self._norms = norms_by_part(self.network)
         norm = clip_gradients(self.network.parameters(), config.clip or math.inf)
-        if bool(torch.isfinite(loss)) and bool(torch.isfinite(norm)):
+        if math.isfinite(found.loss) and bool(torch.isfinite(norm)):
             self.average.leave_out_sparse()
             step_rows(self.optimizer)
             self.optimizer.step()
             self.average.update(p.averaged)
             p.averaged, p.skipped_in_row = p.averaged + 1, 0
             p.clipped += bool(config.clip and norm > config.clip)
-            p.loss, p.count = p.loss + float(total.detach()), p.count + float(count)
+            p.loss, p.count = p.loss + found.total, p.count + found.count
         else:
             p.skipped, p.skipped_in_row = p.skipped + 1, p.skipped_in_row + 1
-            self._tell({"kind": "skipped", "loss": float(loss.detach()), "gradient_norm": float(norm)})
+            self._tell({"kind": "skipped", "loss": found.loss, "gradient_norm": float(norm)})
             if p.skipped_in_row == _TOO_MANY:
                 raise TrainingError(
                     f"the loss or its gradient was not finite for {_TOO_MANY} steps in a row (step {p.step}); "
@@ -226,17 +232,17 @@ class Trainer:
         p = self.progress
         p.total, p.every, p.least = allowance.steps, allowance.every, allowance.least
 
-    def _time(self, stopwatch: Stopwatch, started: float, batches: int) -> Stopwatch | None:
+    def _time(self, stopwatch: Stopwatch, batches: int) -> Stopwatch | None:
         """Read the clock after a step; once it has been read for long enough, the steps of training are fixed."""
         p = self.progress
         a_step = stopwatch.tick(p.step, p.seconds)
         due = doubling(p.step) or (a_step is not None and stopwatch.validation is None)
         if self.valid is not None and due:
             self._validate()
-            stopwatch.leave_out(self.clock() - started - p.seconds)
+            stopwatch.leave_out(self.together.leaders(self._elapsed()) - p.seconds)
         if a_step is None:
             return stopwatch
-        left = (self.budget.seconds or 0) - (self.clock() - started)
+        left = (self.budget.seconds or 0) - self.together.leaders(self._elapsed())
         self._allow(Allowance.measured(self.budget, p.step, left, a_step, stopwatch.validation or 0.0, batches))
         p.warm = min(p.warm, max(1, (p.total or 0) // 10))
         self._tell({"kind": "steps", "total": p.total, "every": p.every, "per_second": round(1 / a_step, 3)})
@@ -250,7 +256,7 @@ class Trainer:
         patience = self.config.patience or (_PATIENCE if p.every >= _APART else math.inf)
         return p.step >= planned_fall(p.total) or p.stale >= patience
 
-    def _begin_fall(self, loader: Loader) -> Loader:
+    def _begin_fall(self, loaders: list[Loader]) -> list[Loader]:
         """Let the rate fall from here on: from the best weights if the last ones are not, and over all data."""
         p = self.progress
         p.total = p.total or 0
@@ -266,12 +272,12 @@ class Trainer:
         self._tell({"kind": "fall", "steps": p.end - p.step, "best": p.best_at, "early": early, "refit": p.refit})
         if again or p.refit:
             p.epoch, p.index = p.epoch + 1, 0
-            self.carry.restart()
-            loader = self._loader()
+            self.gradient.restart()
+            loaders = self._loaders()
         p.averaged = 0  # those of the fall only: the steps before it were larger
         self.average.restart()
         self.save()
-        return loader
+        return loaders
 
     def _all_data(self) -> Examples | None:
         """What is learned in the fall instead of ``train``; validates first, as that ends what can be judged."""
@@ -285,11 +291,12 @@ class Trainer:
         same = whole is not None and window(whole, self.config) == window(self.train, self.config)
         return whole if same else None
 
-    def _loader(self) -> Loader:
+    def _loaders(self) -> list[Loader]:
         if self.progress.refit and self._whole is None and self._everything is not None:
             self._whole = self._everything()
         examples = self._whole if self.progress.refit and self._whole is not None else self.train
-        return Loader(examples, training_plan(examples, self.task.batching, self.config, self.progress.epoch))
+        plan = training_plan(examples, self.task.batching, self.config, self.progress.epoch)
+        return self.gradient.loaders(examples, plan)
 
     def _validation_is_due(self) -> bool:
         p = self.progress
@@ -316,35 +323,23 @@ class Trainer:
 
     def _tell(self, event: Event, share: float | None = None) -> None:
         p = self.progress
-        for hook in self.hooks:
+        for hook in self.hooks if self.together.leads else ():
             hook({"step": p.step, "epoch": p.epoch, "seconds": round(p.seconds, 3), "progress": share, **event})
 
     def save(self) -> None:
         """Save a checkpoint of everything that the next step depends on."""
-        tensors = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"average.{name}": tensor for name, tensor in self.average.tensors().items()}
-        tensors |= checkpoint.optimizer_tensors(self.optimizer, self.network.named_parameters())
-        tensors |= checkpoint.rng_state()
-        tensors |= {f"carry.{name}": tensor for name, tensor in flatten(self.carry.state)}
         self.progress.saved = self.progress.seconds
-        tensors |= {f"frozen.{name}": rows for name, rows in self.frozen.items()}
-        checkpoint.save(self.folder, self.progress.step, tensors, self.progress.to_meta())
+        tensors = alike(self.network, self.average, self.optimizer, self.frozen)
+        self.checkpoints.save(self.progress.step, tensors, self.gradient, self.progress.to_meta())
 
-    def restore(self, saved: checkpoint.Checkpoint) -> None:
+    def restore(self, saved: checkpoint.Checkpoint) -> str:
         """Load ``saved``, so that training continues exactly as if the run had not stopped.
+
+        Returns:
+            a sentence if that is not exact, because another number of ranks has saved it; else empty.
 
         Raises:
             ModelError: the checkpoint belongs to another network.
         """
-        try:
-            self.network.load_state_dict(checkpoint.section(saved.tensors, "model"))
-            self.average.restore(checkpoint.section(saved.tensors, "average"))
-            self.progress = Progress.from_meta(saved.meta, self.task.chooses)
-        except (RuntimeError, KeyError, TypeError) as error:
-            raise ModelError(f"the checkpoint of step {saved.step} belongs to another network: {error}") from None
-        checkpoint.restore_optimizer(self.optimizer, self.network.named_parameters(), saved.tensors)
-        checkpoint.restore_rng(saved.tensors)
-        self.carry.restore(checkpoint.section(saved.tensors, "carry"), self.device)
-
-    def _on_signal(self, number: int) -> None:
-        self._interrupt = number
+        self.progress = restore_alike(saved, self.network, self.average, self.optimizer, self.task.chooses)
+        return restore_own(saved, self.gradient, self.network, self.together, self.config.seed)

@@ -1,0 +1,222 @@
+"""The checkpoints of a training on one or several ranks: the leader writes and reads them, the others are told.
+
+What all ranks have alike, such as the weights, is written once, after it was compared. What differs is sent to the
+leader: the random generators of each rank, and the states that each share of the lanes carries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.errors import ModelError, TrainingError
+from unrolled.models.model import Model
+from unrolled.state import State, concatenate, flatten, rebuild, select
+from unrolled.storage.tensors import load_tensors, save_tensors
+from unrolled.training import checkpoint
+from unrolled.training.averaging import Average
+from unrolled.training.batch_gradient import BatchGradient
+from unrolled.training.checkpoint import Checkpoint
+from unrolled.training.position import Progress
+from unrolled.training.together import Together
+
+__all__ = ["Checkpoints", "alike", "restore_alike", "restore_own", "step_seed"]
+
+_RANK, _PART = "rank", "part"  # of names in a checkpoint that several ranks, or micro-batches, have written
+_DIGEST = 8  # bytes
+
+
+def step_seed(seed: int, step: int, rank: int = 0) -> int:
+    """A seed for the random numbers of one step of a training, on one rank of it."""
+    numbers = b"".join(number.to_bytes(8, "little") for number in (seed, step, rank))
+    return int.from_bytes(hashlib.blake2b(numbers, digest_size=8).digest(), "little") >> 1
+
+
+class Checkpoints:
+    """The checkpoints of a run.
+
+    Args:
+        folder: the run's ``checkpoints/``; only the leader opens it.
+        together: the ranks of the training.
+    """
+
+    def __init__(self, folder: Path, together: Together) -> None:
+        self.folder, self._together = folder, together
+
+    def newest(self) -> Checkpoint | None:
+        """The newest undamaged checkpoint; ``None`` if none was saved.
+
+        Raises:
+            ModelError: every checkpoint is damaged.
+        """
+        return self._read(lambda: checkpoint.newest(self.folder))
+
+    def best(self, *names: str) -> Checkpoint | None:
+        """The best weights; ``None`` if there are none.
+
+        Raises:
+            ModelError: they are damaged.
+        """
+        return self._read(lambda: checkpoint.best(self.folder, *names))
+
+    def save_best(self, tensors: dict[str, Tensor], meta: dict[str, Any], *names: str) -> None:
+        """Replace the best weights; see `unrolled.training.checkpoint.save_best`."""
+        self._write(lambda: checkpoint.save_best(self.folder, tensors, meta, *names))
+
+    def save(self, step: int, alike: dict[str, Tensor], gradient: BatchGradient, meta: dict[str, Any]) -> None:
+        """Save a checkpoint.
+
+        Args:
+            step: the steps that were taken.
+            alike: what all ranks have alike.
+            gradient: its carried states are saved too, and the random generators of each rank.
+            meta: JSON values.
+
+        Raises:
+            TrainingError: a rank has other weights than the leader.
+            SpaceError: the disk is full; earlier checkpoints are unchanged.
+        """
+        own = _own(gradient, self._together)
+        if not self._together.alone:
+            self._compare(alike)
+            parts = self._together.stack(save_tensors(own))
+            own = {name: tensor for part in parts for name, tensor in load_tensors(part).items()}
+        meta = {**meta, "parts": gradient.of, "ranks": self._together.ranks}
+        self._write(lambda: checkpoint.save(self.folder, step, {**alike, **own}, meta))
+
+    def _compare(self, alike: Mapping[str, Tensor]) -> None:
+        """Find bad memory, and computations that are not repeatable, before they spoil the run."""
+        digests = b"".join(_digest(tensor) for tensor in alike.values())
+        found = self._together.stack(digests)
+        for rank, other in enumerate(found):
+            for at, name in enumerate(alike):
+                if other[at * _DIGEST : (at + 1) * _DIGEST] != found[0][at * _DIGEST : (at + 1) * _DIGEST]:
+                    raise TrainingError(
+                        f"rank {rank} has another {name} than rank 0, though all ranks must be alike: its memory may "
+                        "be faulty, or it computes otherwise; earlier checkpoints are kept"
+                    )
+
+    def _write(self, write: Callable[[], object]) -> None:
+        def written() -> bytes:
+            write()
+            return b""
+
+        self._together.led(written)
+
+    def _read(self, read: Callable[[], Checkpoint | None]) -> Checkpoint | None:
+        found: list[Checkpoint | None] = []
+
+        def sent() -> bytes:
+            found.append(read())
+            return b"" if found[0] is None else _to_bytes(found[0])
+
+        if self._together.alone:
+            return read()
+        data = self._together.led(sent)
+        return found[0] if found else _from_bytes(data) if data else None
+
+
+def alike(
+    network: Model, average: Average, optimizer: torch.optim.Optimizer, frozen: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """What all ranks of a training have alike, for a checkpoint."""
+    tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in average.tensors().items()}
+    tensors |= checkpoint.optimizer_tensors(optimizer, network.named_parameters())
+    return tensors | {f"frozen.{name}": rows for name, rows in frozen.items()}
+
+
+def restore_alike(
+    saved: Checkpoint, network: Model, average: Average, optimizer: torch.optim.Optimizer, metric: str
+) -> Progress:
+    """Restore what `alike` gave; returns where the training was, whose weights ``metric`` chooses.
+
+    Raises:
+        ModelError: the checkpoint belongs to another network.
+    """
+    try:
+        network.load_state_dict(checkpoint.section(saved.tensors, "model"))
+        average.restore(checkpoint.section(saved.tensors, "average"))
+        progress = Progress.from_meta(saved.meta, metric)
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise ModelError(f"the checkpoint of step {saved.step} belongs to another network: {error}") from None
+    checkpoint.restore_optimizer(optimizer, network.named_parameters(), saved.tensors)
+    return progress
+
+
+def restore_own(saved: Checkpoint, gradient: BatchGradient, network: Model, together: Together, seed: int) -> str:
+    """Restore what differs from rank to rank: random generators and carried states.
+
+    Returns:
+        a sentence if that is not exact, because another number of ranks has saved it; else empty.
+
+    Raises:
+        ModelError: the checkpoint belongs to another network.
+    """
+    parts, ranks = int(saved.meta.get("parts", 1)), int(saved.meta.get("ranks", 1))
+    states = {
+        part: _rebuilt(network, checkpoint.section(saved.tensors, f"{_PART}.{part}.carry" if parts > 1 else "carry"))
+        for part in range(parts)
+    }
+    if parts != gradient.of:
+        whole = [state for state in states.values() if state is not None]
+        states = _cut(concatenate(whole), gradient.of) if whole else {}
+    for part, carry in zip(gradient.parts, gradient.carries, strict=True):
+        carry.state = states.get(part)
+    if ranks == together.ranks:
+        checkpoint.restore_rng(
+            checkpoint.section(saved.tensors, f"{_RANK}.{together.rank}") if ranks > 1 else saved.tensors
+        )
+        return ""
+    torch.manual_seed(step_seed(seed, saved.step, together.rank))
+    random.seed(step_seed(seed, saved.step, together.rank))
+    return f"saved on {ranks}, continued on {together.ranks} ranks: the same batches, but other units are dropped out"
+
+
+def _own(gradient: BatchGradient, together: Together) -> dict[str, Tensor]:
+    """What this rank has of its own; a run of one rank and one micro-batch has the names of earlier versions."""
+    rng = checkpoint.rng_state()
+    own = rng if together.alone else {f"{_RANK}.{together.rank}.{name}": tensor for name, tensor in rng.items()}
+    for part, carry in zip(gradient.parts, gradient.carries, strict=True):
+        place = f"{_PART}.{part}.carry" if gradient.of > 1 else "carry"
+        own |= {f"{place}.{name}": tensor for name, tensor in flatten(carry.state)}
+    return own
+
+
+def _rebuilt(network: Model, lanes: dict[str, Tensor]) -> State:
+    if not lanes:
+        return None
+    device = network.device
+    initial = network.initial_state(len(next(iter(lanes.values()))))
+    return rebuild(initial, {name: lane.to(device) for name, lane in lanes.items()})
+
+
+def _cut(state: State, parts: int) -> dict[int, State]:
+    """The lanes of each share, as `Share` cuts them."""
+    lanes = len(next(tensor for _, tensor in flatten(state)))
+    shares = np.array_split(np.arange(lanes), parts)
+    return {part: select(state, torch.from_numpy(own)) for part, own in enumerate(shares) if len(own)}
+
+
+def _digest(tensor: Tensor) -> bytes:
+    content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    return hashlib.blake2b(content.data, digest_size=_DIGEST).digest()
+
+
+def _to_bytes(found: Checkpoint) -> bytes:
+    head = json.dumps([found.step, found.meta, found.skipped]).encode()
+    return len(head).to_bytes(8, "little") + head + save_tensors(found.tensors)
+
+
+def _from_bytes(data: bytes) -> Checkpoint:
+    size = int.from_bytes(data[:8], "little")
+    step, meta, skipped = json.loads(data[8 : 8 + size])
+    return Checkpoint(step, load_tensors(data[8 + size :]), meta, tuple(skipped))
