@@ -8,6 +8,7 @@ formats. ``from_torch`` and ``from_keras`` turn layers of other programs into ou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -38,6 +39,7 @@ from unrolled.runs.trained import Trained
 from unrolled.runs.tune_report import judge_tunes
 from unrolled.synthetic.memory_tasks import PROBLEMS
 from unrolled.training.hooks import Hook
+from unrolled.training.joining import join
 from unrolled.word2vec.train import Settings, write
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "from_torch",
     "inspect",
     "judge_tunes",
+    "leads",
     "load",
     "memory",
     "plan",
@@ -88,6 +91,7 @@ def fit(
     *,
     out: str | Path | None = None,
     resume: bool = False,
+    go_on: bool = False,
     overwrite: bool = False,
     tensorboard: bool = False,
     report: bool = False,
@@ -98,16 +102,19 @@ def fit(
 ) -> Trained:
     """Train a model on sequences; kinds and task are inferred unless they are given.
 
+    Several processes may train one model, such as those of ``torchrun``: each calls this, and computes a share of each
+    batch. Rank 0 writes the run, prints and calls ``hooks``; all return the trained model (see ``docs/scale.md``).
+
     Args:
         source: a file, a folder, or a table in memory.
         out: the run directory; by default the next free ``runs/<name>-<n>``.
         resume: resume the run in ``out``, with the result of an uninterrupted run, bit for bit.
+        go_on: if there is a run in ``out``, resume it, or load it if it is finished.
         overwrite: replace the run in ``out``.
         tensorboard: write TensorBoard files into the run too.
         report: write ``report.html`` into the run too, as ``unrolled fit`` does: what was learned, in pictures.
         hooks: functions that are called with every logged step and validation.
-        say: a function that is called with one line for each thing that was inferred or done. Default: print these
-            lines and the progress of the training to stderr.
+        say: a function that receives a line for each thing inferred or done. Default: print it and progress to stderr.
         quiet: without ``say``, print nothing.
         options: every option of ``unrolled fit``, under the same name: see ``docs/options.md``.
 
@@ -121,23 +128,20 @@ def fit(
         >>> model = fit("reviews.csv", target="sentiment", minutes=2)  # doctest: +SKIP
         >>> model.predict(["the food was good"])  # doctest: +SKIP
     """
-    written = {"tensorboard": tensorboard, "page": report}
-    if say is None:
-        with Progress(quiet=quiet) as progress:
-            hooks = (*hooks, progress.hook)
-            return _fit(source, options, out, resume, overwrite, hooks=hooks, say=progress.say, **written)
-    return _fit(source, options, out, resume, overwrite, hooks=hooks, say=say, **written)
+    together, folder = join(), None if out is None else Path(out)
+    told: dict[str, Any] = {"tensorboard": tensorboard, "page": report, "together": together}
+    with nullcontext() if say is not None else Progress(quiet=quiet or not together.leads) as bar:
+        told |= {"hooks": hooks, "say": say} if bar is None else {"hooks": (*hooks, bar.hook), "say": bar.say}
+        if not resume:
+            return fit_run(source, _listed(options), out=folder, overwrite=overwrite, go_on=go_on, **told)
+        if folder is None:
+            raise UsageError(f"{named('resume')} needs {named('out')}, the run directory to resume")
+        return resume_run(folder, _listed(options), source=source, **told)
 
 
-def _fit(
-    source: Any, options: Keywords, out: str | Path | None, resume: bool, overwrite: bool, **watched: Any
-) -> Trained:
-    folder = None if out is None else Path(out)
-    if not resume:
-        return fit_run(source, _listed(options), out=folder, overwrite=overwrite, **watched)
-    if folder is None:
-        raise UsageError(f"{named('resume')} needs {named('out')}, the run directory to resume")
-    return resume_run(folder, _listed(options), source=source, **watched)
+def leads() -> bool:
+    """Whether this process is the one that writes and prints where several train one model: rank 0."""
+    return join().leads
 
 
 def plan(source: Any, *, say: Say = lambda _: None, **options: Unpack[Keywords]) -> Preview:

@@ -34,6 +34,10 @@ def fit(
         unrolled fit load.csv --horizon 24 --out runs/load
         unrolled fit clicks.csv --by user --order time --minutes 5
         unrolled fit story.txt --model gru --hidden 256
+        torchrun --standalone --nproc-per-node 4 -m unrolled fit clicks.csv --out runs/clicks --go-on
+
+    With torchrun, several processes train one model. A batch is shared by all of them, so --batch counts the rows of
+    all, and the result does not depend on how many there are.
 
     Args:
         source: A file (csv, tsv, jsonl, parquet, arrow, txt, abc), a folder, or - for stdin; with --resume, the run.
@@ -55,12 +59,15 @@ def fit(
         source,
         out=out,
         resume=resume,
+        go_on=run.go_on or bool(own.get("go_on")),
         overwrite=run.overwrite or bool(own.get("overwrite")),
         tensorboard=run.tensorboard or bool(own.get("tensorboard")),
         report=True,
         quiet=told.quiet,
         **{**settings, **asked},
     )
+    if not api.leads():
+        return
     report(trained, as_json=told.json)
     note(what_next(trained), quiet=told.quiet or told.json)
 

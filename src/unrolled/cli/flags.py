@@ -37,6 +37,8 @@ class RunFlags:
     """The run directory. Default: the next free `runs/<name>-<n>`."""
     resume: bool = False
     """Resume a run that was stopped: unrolled fit --resume runs/x"""
+    go_on: bool = False
+    """Start the run in --out, or resume it, or say that it is finished: one command for schedulers to repeat."""
     overwrite: bool = False
     """Replace the run in --out."""
     config: str | None = None

@@ -19,7 +19,16 @@ from typing import Any, NoReturn
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 
 from unrolled.cli.output import emit
-from unrolled.errors import DataError, Interrupted, SpaceError, UnrolledError, UsageError, as_flags, did_you_mean
+from unrolled.errors import (
+    DataError,
+    Elsewhere,
+    Interrupted,
+    SpaceError,
+    UnrolledError,
+    UsageError,
+    as_flags,
+    did_you_mean,
+)
 from unrolled.storage.directories import space_errors
 
 __all__ = ["main"]
@@ -140,6 +149,8 @@ def _as_unrolled(error: BaseException, words: list[str]) -> UnrolledError:
 
 
 def _report(error: UnrolledError, *, as_json: bool) -> None:
+    if isinstance(error, Elsewhere):
+        return
     try:
         if as_json:
             about: dict[str, Any] = {"type": type(error).__name__, "message": str(error), "exit_code": error.exit_code}

@@ -18,11 +18,13 @@ from unrolled.planning.choice import FIXED, Choice
 from unrolled.planning.facts import Facts
 from unrolled.runs.choosing import choose, facts_of
 from unrolled.runs.config import RunConfig
+from unrolled.runs.on_ranks import agreed
 from unrolled.runs.plan import RunPlan, Say
 from unrolled.runs.splits import LastStep, Splits, parse, split_up
 from unrolled.runs.word_vectors import encoder_of, kept_inputs
 from unrolled.storage.directories import write_file
 from unrolled.tasks.task import TASKS, Measured, Task, make_task
+from unrolled.training.together import ALONE, Together
 
 __all__ = ["Encoded", "choose_open", "encode", "training_split"]
 
@@ -52,23 +54,36 @@ class Encoded:
             yield self.judged[role], part
 
 
-def encode(folder: Path, plan: RunPlan, say: Say) -> Encoded:
+def encode(folder: Path, plan: RunPlan, say: Say, together: Together = ALONE) -> Encoded:
     """Split the data, fit the encodings on the training split only, choose what is open, and encode each split.
 
     Args:
         folder: the run directory; it receives the encodings, and ``config.json`` with the plan.
         plan: what the user asked for.
         say: receives lines about what was inferred and chosen.
+        together: the ranks of the run. Each encodes all data; the leader chooses.
     """
     config = plan.config
-    splits, coder, train = training_split(folder, plan, say)
+    splits, coder, train = together.each(lambda: training_split(folder, plan, say))
     if not config.plan and config.training.plan != FIXED:
-        config, facts = choose_open(plan, splits, coder, train)
-        for line in (*facts.say(), *(choice.say() for choice in config.plan)):
-            say(line)
-        if config.plan:
-            say(f"plan: an option of your own overrules its line, and {named('plan')} {FIXED} all of them")
-        write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
+
+        def chosen() -> RunConfig:
+            config, facts = choose_open(plan, splits, coder, train)
+            for line in (*facts.say(), *(choice.say() for choice in config.plan)):
+                say(line)
+            if config.plan:
+                say(f"plan: an option of your own overrules its line, and {named('plan')} {FIXED} all of them")
+            write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
+            return config
+
+        config = agreed(together, chosen)
+    return together.each(lambda: _encoded(folder, config, splits, coder, train, say))
+
+
+def _encoded(
+    folder: Path, config: RunConfig, splits: Splits, coder: Preprocessor, train: Examples, say: Say
+) -> Encoded:
+    """What the task learns from the training split, and the splits that are held out."""
     measured = make_task(config.task, coder).measure_training(train)
     coder = measured.task.coder
     for line in measured.notes:
@@ -133,7 +148,7 @@ def _fitted(folder: Path, plan: RunPlan, splits: Splits) -> Preprocessor:
         shared=plan.roles.shared,
         by_window=plan.roles.by_window,
     )
-    before = plan.start.inputs if plan.start else kept_inputs(folder, config)
+    before = plan.start.inputs if plan.start else kept_inputs(folder, config, plan.begun)
     return Preprocessor.fit(splits.train, plan.roles, preparation, before)
 
 

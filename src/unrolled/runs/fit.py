@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unrolled.data.examples.examples import Examples
-from unrolled.errors import DataError, ModelError
+from unrolled.errors import DataError, ModelError, UsageError, named
 from unrolled.models.model import Model
 from unrolled.runs.checks import check_idle, check_pieces, check_positions
 from unrolled.runs.composition import Composer, with_start
@@ -20,7 +21,8 @@ from unrolled.runs.config import RunConfig
 from unrolled.runs.directory import alone, choose, claimed, keep_options
 from unrolled.runs.encode import Encoded, encode
 from unrolled.runs.looks import Looks
-from unrolled.runs.opening import build, open_run
+from unrolled.runs.on_ranks import agreed, alike, check_source, led_files, only_leader, place_of, write_all
+from unrolled.runs.opening import build, files_of, from_files, is_whole
 from unrolled.runs.outcome import judge, write
 from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run
 from unrolled.runs.race import raced
@@ -32,12 +34,15 @@ from unrolled.runs.training_log import read_log
 from unrolled.runs.word_vectors import give_vectors
 from unrolled.storage.directories import space_errors, write_file
 from unrolled.training import checkpoint
+from unrolled.training.batch_gradient import said_of_shares
 from unrolled.training.checkpoint import Checkpoint
 from unrolled.training.device import device_for
 from unrolled.training.hooks import LOG, Hook, log_to, need_tensorboard, tensorboard_to
 from unrolled.training.plans import can_be_judged
 from unrolled.training.position import Progress
+from unrolled.training.saving import Checkpoints, step_seed
 from unrolled.training.schedule import Budget
+from unrolled.training.together import ALONE, Together
 from unrolled.training.trainer import Trainer
 
 __all__ = ["fit", "resume"]
@@ -58,10 +63,12 @@ def fit(
     *,
     out: Path | None = None,
     overwrite: bool = False,
+    go_on: bool = False,
     tensorboard: bool = False,
     page: bool = False,
     hooks: tuple[Hook, ...] = (),
     say: Say = lambda _: None,
+    together: Together = ALONE,
 ) -> Trained:
     """Train on ``source``, from the data to a saved run.
 
@@ -70,21 +77,37 @@ def fit(
         options: the user's, in one flat mapping.
         out: the run directory; by default the next free ``runs/<name>-<n>``.
         overwrite: replace the run in ``out``.
+        go_on: if there is a run in ``out``, resume it, or load it if it is finished.
         tensorboard: write TensorBoard files too.
         page: write ``report.html`` too.
         hooks, say: functions that receive training events, and lines about what was inferred and done.
+        together: the ranks of the training, each of which calls this. The leader alone writes, and calls the functions.
 
     Raises:
         UsageError: an option is unknown, out of range, or has no effect in this run; or no task fits the target.
         DataError: the data cannot be read, or does not suit the task.
     """
+    if go_on:
+        if out is None or overwrite:
+            raise UsageError(f"{named('go_on')} needs {named('out')}, and does not go with {named('overwrite')}")
+        if together.led(lambda: b"1" if (out / "config.json").is_file() else b""):
+            return resume(
+                out, options, source=source, tensorboard=tensorboard, page=page, hooks=hooks, say=say, together=together
+            )
     if tensorboard:
         need_tensorboard()
-    plan = plan_from_options(source, options, out, say)
-    folder = choose(out, plan.config.source, overwrite)
-    with claimed(folder, plan.config):
-        say(f"run: {folder}")
-        return _run(folder, plan, _with_tensorboard(tensorboard, folder, hooks), say, page=page)
+    check_source(source, together)
+    say, hooks = only_leader(together, say, hooks)
+    plan = together.each(lambda: plan_from_options(source, options, out, say))
+    with ExitStack() as stack:
+        place, run = place_of(
+            together,
+            stack,
+            lambda: choose(out, plan.config.source, overwrite),
+            lambda folder: claimed(folder, plan.config),
+        )
+        say(f"run: {run}")
+        return _run(place, run, plan, _with_tensorboard(tensorboard, run, hooks, together), say, page, together)
 
 
 def resume(
@@ -96,6 +119,7 @@ def resume(
     page: bool = False,
     hooks: tuple[Hook, ...] = (),
     say: Say = lambda _: None,
+    together: Together = ALONE,
 ) -> Trained:
     """Resume a stopped run exactly where it stopped; a finished one is only loaded.
 
@@ -103,63 +127,108 @@ def resume(
         folder: its run directory.
         options: none, or those that the run was started with.
         source: the data, if it was in memory; a path is known from the run.
-        tensorboard, page, hooks, say: as for `fit`.
+        tensorboard, page, hooks, say, together: as for `fit`.
 
     Raises:
         ModelError: ``folder`` is not a run, or is damaged.
         DataError: the data has changed since the run started.
         UsageError: an option differs from what the run was started with.
     """
+    say, hooks = only_leader(together, say, hooks)
+    files = led_files(together, lambda: _files_of(folder, options))
+    if is_whole(files):
+        say(f"{folder} is finished: nothing is left to train")
+        return from_files(folder, files)
+    with ExitStack() as stack:
+        place, _ = place_of(together, stack, lambda: folder, alone)
+        write_all(place, files, together)
+        config = RunConfig.parse(files["config.json"], str(folder))
+        begun = together.led(lambda: b"1" if checkpoint.newest(folder / "checkpoints") is not None else b"") != b""
+        plan = together.each(lambda: plan_from_run(place, config, source, begun, say))
+        return _run(place, folder, plan, _with_tensorboard(tensorboard, folder, hooks, together), say, page, together)
+
+
+def _files_of(folder: Path, options: dict[str, Any]) -> dict[str, bytes]:
+    """The files of a run that all ranks need: all of a finished one, else the configuration and the encodings."""
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a run: it has no config.json")
-    config = RunConfig.parse((folder / "config.json").read_bytes(), str(folder))
-    keep_options(folder, config, options)
-    if (folder / "manifest.json").is_file():
-        say(f"{folder} is finished: nothing is left to train")
-        return open_run(folder)
-    with alone(folder):
-        plan = plan_from_run(folder, config, source, say)
-        return _run(folder, plan, _with_tensorboard(tensorboard, folder, hooks), say, page=page)
+    content = (folder / "config.json").read_bytes()
+    keep_options(folder, RunConfig.parse(content, str(folder)), options)
+    if (folder / "encodings" / "coder.json").is_file():
+        return files_of(folder)
+    return {"config.json": content}  # it was stopped before it had encodings
 
 
-def _run(folder: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say, *, page: bool) -> Trained:
+def _run(
+    folder: Path, run: Path, plan: RunPlan, hooks: tuple[Hook, ...], say: Say, page: bool, together: Together
+) -> Trained:
+    """Train in ``folder``, which is the directory of the ``run`` on the leader."""
     with space_errors(folder):
-        encoded = encode(folder, plan, say)
+        encoded = encode(folder, plan, say, together)
         task, device = encoded.measured.task, device_for(plan.config.training.device)
-        rivals = rivals_of(encoded.config, task, encoded.train, encoded.judged)
-        if line := rivals.say(task.chooses):
-            say(line)
-        config = with_start(encoded.config, task, rivals, say)
-        if config is not encoded.config:
-            write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
+        rivals = Rivals()
+
+        def begun() -> RunConfig:
+            nonlocal rivals
+            rivals = rivals_of(encoded.config, task, encoded.train, encoded.judged)
+            if line := rivals.say(task.chooses):
+                say(line)
+            config = with_start(encoded.config, task, rivals, say)
+            if config is not encoded.config:
+                write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
+            return config
+
+        config = agreed(together, begun)
 
         def contestant(other: RunConfig, place: Path) -> Trainer:
-            return _trainer(place, other, encoded, new_network(place, plan, other, encoded, rivals, lambda _: None))
+            start = new_network(place, plan, other, encoded, rivals, lambda _: None, together)
+            return _trainer(place, other, encoded, start, together=together)
 
         if config.model.alone is None:
-            config = raced(folder, config, encoded, contestant, device, say)
-        start = new_network(folder, plan, config, encoded, rivals, say)
+            config = raced(folder, config, encoded, contestant, device, say, together)
+        start = new_network(folder, plan, config, encoded, rivals, say, together)
         log = log_to(folder / LOG, start.saved.step if start.saved else -1)
-        ended = train(folder, config, encoded, start, log, hooks, say)
-        network, valid = start.network.eval(), encoded.judged.get("valid")
-        if valid is not None:
-            # Saved at the end only: a run that is stopped here decides again, from the weights that training kept.
-            with with_weights(ended.network, ended.before):
-                composer = Composer(task, valid, rivals, device, say)
-                config, network = composer.compose(config, network, ended.validated)
-        trained = judge(folder, config, encoded, network, ended, rivals)
-        for split, values in trained.metrics.items():
-            for hook in (log, *hooks):
-                hook({"kind": split + "_final", "step": ended.progress.step, **values})
-        write(folder, trained, ended.progress, encoded.splits)
-        if page:
-            write_file(folder / REPORT, report(trained, held_of(encoded), read_log(folder)).encode())
-            say(f"report: {folder / REPORT}")
-    return trained
+        ended = train(folder, config, encoded, start, log, hooks, say, together)
+        finished: list[Trained] = []
+
+        def end() -> dict[str, bytes]:
+            final, network = _composed(config, start.network.eval(), encoded, ended, rivals, device, say)
+            trained = judge(folder, final, encoded, network, ended, rivals)
+            for split, values in trained.metrics.items():
+                for hook in (log, *hooks):
+                    hook({"kind": split + "_final", "step": ended.progress.step, **values})
+            write(folder, trained, ended.progress, encoded.splits)
+            if page:
+                write_file(folder / REPORT, report(trained, held_of(encoded), read_log(folder)).encode())
+                say(f"report: {folder / REPORT}")
+            finished.append(trained)
+            return trained.files() if not together.alone else {}
+
+        files = led_files(together, end)
+    return finished[0] if finished else from_files(run, files)
+
+
+def _composed(
+    config: RunConfig, network: Model, encoded: Encoded, ended: Ended, rivals: Rivals, device: str, say: Say
+) -> tuple[RunConfig, Model]:
+    """What the run's model is made of in the end."""
+    valid = encoded.judged.get("valid")
+    if valid is None:
+        return config, network
+    # Saved at the end only: a run that is stopped here decides again, from the weights that training kept.
+    with with_weights(ended.network, ended.before):
+        composer = Composer(encoded.measured.task, valid, rivals, device, say)
+        return composer.compose(config, network, ended.validated)
 
 
 def new_network(
-    folder: Path, plan: RunPlan, config: RunConfig, encoded: Encoded, rivals: Rivals, say: Say
+    folder: Path,
+    plan: RunPlan,
+    config: RunConfig,
+    encoded: Encoded,
+    rivals: Rivals,
+    say: Say,
+    together: Together = ALONE,
 ) -> Untrained:
     """The network before the first step, with its initial weights and those taken from another run or file.
 
@@ -170,6 +239,7 @@ def new_network(
         encoded: the splits.
         rivals: the solved models, one of which it may start from.
         say: receives lines about weights that are taken over.
+        together: the ranks of the run.
     """
     measured, task = encoded.measured, encoded.measured.task
     torch.manual_seed(config.training.seed)
@@ -178,11 +248,14 @@ def new_network(
     for examples, part in encoded.pairs():
         check_positions(network, task, examples, part)
     network.initialise(measured.prior, measured.longest, measured.candidates)
-    saved = checkpoint.newest(folder / "checkpoints")
+    saved = Checkpoints(folder / "checkpoints", together).newest()
     if plan.start is not None:
         plan.start.give(network)
     frozen = give_vectors(network, task.coder, encoded.train, config, plan.roles.shared, saved, say)
     check_pieces(network, task, encoded.train, config)
+    alike(together, network)
+    if not together.alone:  # else all ranks would leave out the same units
+        torch.manual_seed(step_seed(config.training.seed, 0, together.rank))
     return Untrained(network, frozen, saved)
 
 
@@ -194,6 +267,7 @@ def train(
     log: Hook,
     hooks: tuple[Hook, ...],
     say: Say,
+    together: Together = ALONE,
 ) -> Ended:
     """Train until the budget is spent; a solved model without a network is trained already.
 
@@ -203,7 +277,7 @@ def train(
         encoded: its splits.
         start: the network before training, and the checkpoint to resume from, if any.
         log: the hook that writes the run's log; it receives the looks into the network too.
-        hooks, say: as for `fit`.
+        hooks, say, together: as for `fit`.
 
     Raises:
         DataError: no sequence of a held-out split is long enough to be scored.
@@ -218,17 +292,21 @@ def train(
     if config.model.alone is not None:
         say(f"model: the {network.title}, solved; there is no network to train")
         return Ended(network.to(device), Progress(), None, encoded.train, everything, None)
+    if not together.alone or config.training.accumulate > 1:
+        say(said_of_shares(config.training.batch, together, config.training.accumulate))
     weights = sum(p.numel() for p in network.parameters())
     say(f"model: {network.title}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
-    trainer = _trainer(checkpoints, config, encoded, start, (log, *hooks), everything)
+    trainer = _trainer(checkpoints, config, encoded, start, (log, *hooks), everything, together)
     if encoded.splits.valid is not None:
         seen = encoded.judged["valid"], encoded.splits.valid
         trainer.hooks = (*trainer.hooks, Looks(network, task, trainer.averaged, *seen, config.training, log))
     if saved is not None:
         for line in saved.skipped:
             say(f"skipped a damaged checkpoint: {line}")
-        trainer.restore(saved)
+        otherwise = trainer.restore(saved)
         say(f"resuming from step {saved.step}")
+        if otherwise:
+            say(otherwise)
     else:
         shutil.rmtree(checkpoints, ignore_errors=True)  # the best weights of a run that was killed before it saved
     progress, selection = trainer.run(), trainer.selection
@@ -243,6 +321,7 @@ def _trainer(
     start: Untrained,
     hooks: tuple[Hook, ...] = (),
     everything: Callable[[], Examples | None] | None = None,
+    together: Together = ALONE,
 ) -> Trainer:
     return Trainer(
         start.network,
@@ -256,8 +335,9 @@ def _trainer(
         start.frozen,
         everything=everything,
         from_start=config.model.origin is not None,
+        together=together,
     )
 
 
-def _with_tensorboard(wanted: bool, folder: Path, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
-    return (*hooks, tensorboard_to(folder / "tensorboard")) if wanted else hooks
+def _with_tensorboard(wanted: bool, run: Path, hooks: tuple[Hook, ...], together: Together) -> tuple[Hook, ...]:
+    return (*hooks, tensorboard_to(run / "tensorboard")) if wanted and together.leads else hooks

@@ -12,6 +12,7 @@ __all__ = ["Keywords"]
 class Keywords(TypedDict, total=False):
     """Every option, each with its type; ``docs/options.md`` explains them."""
 
+    accumulate: int
     attention: Literal["additive", "dot", "scaled_dot", "cosine", "none"]
     attention_window: int
     audio: str

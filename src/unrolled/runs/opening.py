@@ -27,7 +27,7 @@ from unrolled.storage.tensors import load_tensors
 from unrolled.tasks.task import Task, make_task
 from unrolled.training import checkpoint
 
-__all__ = ["build", "open_run"]
+__all__ = ["build", "files_of", "from_files", "is_whole", "open_run"]
 
 
 def build(config: RunConfig, task: Task, solved: Mapping[str, SolvedModel] = MappingProxyType({})) -> Model:
@@ -89,20 +89,43 @@ def open_run(folder: Path) -> Trained:
     Raises:
         ModelError: it is missing, incomplete, damaged, from a newer format, or not a run.
     """
+    return from_files(folder, files_of(folder))
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The files of a run: all of a finished one, else what `open_run` needs beside the weights.
+
+    Raises:
+        ModelError: it is missing, damaged, or not a run.
+    """
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such run directory")
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a run: it has no config.json")
-    finished = (folder / "manifest.json").is_file()
-    if finished:
+    if (folder / "manifest.json").is_file():
         files = read_directory(folder)
     else:
-        config = RunConfig.parse((folder / "config.json").read_bytes(), str(folder))  # another folder is refused here
+        RunConfig.parse((folder / "config.json").read_bytes(), str(folder))  # another folder is refused here
         if not (folder / "encodings" / "coder.json").is_file():
             raise _no_weights(folder)
         names = [path for path in (folder / "encodings").glob("*.json") if not path.is_symlink()]
         files = {f"encodings/{path.name}": path.read_bytes() for path in names}
         files["config.json"] = (folder / "config.json").read_bytes()
+    return files
+
+
+def is_whole(files: Mapping[str, bytes]) -> bool:
+    """Whether ``files``, as `files_of` gives them, are those of a finished run."""
+    return any(name != "config.json" and not name.startswith("encodings/") for name in files)
+
+
+def from_files(folder: Path, files: Mapping[str, bytes]) -> Trained:
+    """The run in ``folder`` from its ``files``; the best weights of one that is not finished are read there.
+
+    Raises:
+        ModelError: as for `open_run`.
+    """
+    finished = is_whole(files)
     try:
         config = RunConfig.parse(files["config.json"], str(folder))
         saved = {name.removeprefix("encodings/"): data for name, data in files.items() if name.startswith("encodings/")}

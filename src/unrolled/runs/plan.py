@@ -60,6 +60,7 @@ class RunPlan:
         roles: which columns are inputs, and which is the target.
         start: the run that this one takes encodings and weights from, if any.
         given: the options that the user gave, and those that other choices of the user set.
+        begun: whether the run has a checkpoint.
     """
 
     config: RunConfig
@@ -67,6 +68,7 @@ class RunPlan:
     roles: Roles
     start: Start | None
     given: Mapping[str, Any] = field(default_factory=dict)
+    begun: bool = False
 
 
 def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, say: Say) -> RunPlan:
@@ -125,8 +127,10 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
     return RunPlan(config, question.sequences, roles, start, options_in(config, config.asked))
 
 
-def plan_from_run(folder: Path, config: RunConfig, source: Any, say: Say) -> RunPlan:
+def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say: Say) -> RunPlan:
     """The plan of the stopped run in ``folder``; ``source`` is its data, if that was in memory.
+
+    It has ``begun`` if there is a checkpoint.
 
     Raises:
         ModelError: it cannot be resumed.
@@ -145,11 +149,11 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, say: Say) -> Run
         verify(began, fingerprint_table(sequences.table))
     question = Question(sequences, config.data.target, config.data.inputs, own)
     roles: Roles = task.roles(question)
-    check_again(folder, config)
-    start = start_again(folder, config)
+    check_again(folder, config, begun)
+    start = start_again(folder, config, begun)
     if start is not None:
         roles, start = start.take_over(roles, sequences, config.data, {})
-    return RunPlan(config, sequences, roles, start, options_in(config, config.asked))
+    return RunPlan(config, sequences, roles, start, options_in(config, config.asked), begun)
 
 
 def _refuse_without_network(asked: Mapping[str, Any]) -> None:

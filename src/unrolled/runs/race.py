@@ -24,12 +24,14 @@ from unrolled.planning.choice import RACE, Choice
 from unrolled.runs.choosing import Pace, alternatives, facts_of, in_words, with_choices
 from unrolled.runs.config import RunConfig
 from unrolled.runs.encode import Encoded
+from unrolled.runs.on_ranks import agreed
 from unrolled.runs.plan import Say
 from unrolled.storage.directories import write_file
 from unrolled.training import checkpoint
 from unrolled.training.evaluate import sums_over
 from unrolled.training.hooks import LOG, log_to
 from unrolled.training.schedule import Budget
+from unrolled.training.together import ALONE, Together
 from unrolled.training.trainer import Trainer
 
 __all__ = ["raced"]
@@ -52,7 +54,15 @@ class _Contestant:
     steps: int
 
 
-def raced(folder: Path, config: RunConfig, encoded: Encoded, make: Make, device: str, say: Say) -> RunConfig:
+def raced(
+    folder: Path,
+    config: RunConfig,
+    encoded: Encoded,
+    make: Make,
+    device: str,
+    say: Say,
+    together: Together = ALONE,
+) -> RunConfig:
     """The configuration with the winner's choices; its checkpoint is then the newest one of the run.
 
     Without a budget in minutes, or where the contestants could not be told apart, it is ``config`` as it was.
@@ -64,25 +74,36 @@ def raced(folder: Path, config: RunConfig, encoded: Encoded, make: Make, device:
         make: a trainer from a configuration and its folder of checkpoints.
         device: the device of the networks.
         say: receives lines about the contestants.
+        together: the ranks, which train each contestant together; the leader decides.
 
     Raises:
         Interrupted: a signal arrived; the contestant that was trained has a checkpoint.
     """
     place, valid = folder / "race", encoded.judged.get("valid")
-    if (place / "won.json").is_file():
-        return _end(folder, place, config, say)
-    if valid is None or config.training.plan != RACE or checkpoint.newest(folder / "checkpoints") is not None:
+    if valid is None or config.training.plan != RACE:
         return config
-    contestants = _contestants(place, config, encoded)
-    if not contestants:
+
+    def begun() -> bytes:
+        if (place / "won.json").is_file():
+            return b"null"
+        known = checkpoint.newest(folder / "checkpoints") is not None
+        found = [] if known else _contestants(place, config, encoded)
+        if found:
+            place.mkdir(exist_ok=True)
+            write_file(place / "steps.json", json.dumps([one.steps for one in found]).encode())
+        return json.dumps([[one.values, one.steps] for one in found]).encode()
+
+    if (asked := json.loads(together.led(begun))) is None:
+        return agreed(together, lambda: _end(folder, place, config, say))
+    if not asked:
         return config
-    place.mkdir(exist_ok=True)
-    write_file(place / "steps.json", json.dumps([one.steps for one in contestants]).encode())
+    writes = encoded.train.form.writes
+    contestants = [_Contestant(values_, with_choices(config, values_, writes), steps) for values_, steps in asked]
     groups, least = grouped(valid).parts, min(one.steps for one in contestants)
     early, late = [], []
     for number, one in enumerate(contestants):
         trainer, found = make(one.config, place / str(number)), []
-        saved = checkpoint.newest(place / str(number))
+        saved = trainer.checkpoints.newest()
         if saved is not None and saved.step <= least:  # later ones have lost what it was after these steps
             trainer.restore(saved)
         else:
@@ -94,16 +115,21 @@ def raced(folder: Path, config: RunConfig, encoded: Encoded, make: Make, device:
             contestants[number] = replace(one, steps=_run(trainer, until, folder))
             with trainer.averaged():
                 task, training = encoded.measured.task, one.config.training
-                found.append([sums_over(trainer.network, task, part, training, device) for part in groups])
+                found.append(
+                    [sums_over(trainer.network, task, part, training, device, together=together) for part in groups]
+                )
         early.append(found[0])
         late.append(found[-1])
     winner, told = _winner(encoded.measured.task.watch, early, late, contestants)
     for line in told:
         say(f"race: {line}")
-    reason = "; ".join(told)
-    won = {"number": winner, "values": contestants[winner].values, "reason": reason}
-    write_file(place / "won.json", json.dumps(won).encode())
-    return _end(folder, place, config, say)
+    won = {"number": winner, "values": contestants[winner].values, "reason": "; ".join(told)}
+
+    def end() -> RunConfig:
+        write_file(place / "won.json", json.dumps(won).encode())
+        return _end(folder, place, config, say)
+
+    return agreed(together, end)
 
 
 def _log(place: Path, number: int) -> Path:

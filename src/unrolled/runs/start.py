@@ -25,7 +25,6 @@ from unrolled.runs.config import RunConfig
 from unrolled.runs.opening import open_run
 from unrolled.runs.options import field_names, of_part
 from unrolled.storage.tensors import save_tensors
-from unrolled.training import checkpoint
 
 __all__ = ["Start", "open_start", "start_again"]
 
@@ -187,11 +186,11 @@ def open_start(place: str, out: Path | None) -> Start:
     return Start(place, trained.config, trained.task.coder.inputs, weights, digest)
 
 
-def start_again(folder: Path, config: RunConfig) -> Start | None:
+def start_again(folder: Path, config: RunConfig, begun: bool) -> Start | None:
     """What the stopped run in ``folder`` was initialised from; ``None`` if it was not initialised from another run.
 
-    Its checkpoints and ``encodings/`` hold all that it took over; before the first checkpoint, the other run is read
-    again.
+    Once it has ``begun``, its checkpoints and ``encodings/`` hold all that it took over; before the first checkpoint,
+    the other run is read again.
 
     Raises:
         ModelError: there is no checkpoint yet, and the other run is missing or has changed.
@@ -199,7 +198,7 @@ def start_again(folder: Path, config: RunConfig) -> Start | None:
     place = config.training.init_from
     if place is None:
         return None
-    if checkpoint.newest(folder / "checkpoints") is not None:
+    if begun:
         files = {path.name: path.read_bytes() for path in (folder / "encodings").glob("*.json") if path.is_file()}
         return Start(str(folder), config, Preprocessor.from_files(files).inputs, {}, {})
     try:

@@ -29,7 +29,6 @@ from unrolled.layers.embed import Embedding
 from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.models.model import Model, Named
 from unrolled.runs.config import RunConfig
-from unrolled.training import checkpoint
 from unrolled.training.checkpoint import Checkpoint, section
 from unrolled.training.config import TrainingConfig
 
@@ -87,21 +86,21 @@ def with_width(model: ModelConfig, file: VectorFile | None) -> ModelConfig:
     return model.model_copy(update={"embedding": file.width})
 
 
-def kept_inputs(folder: Path, config: RunConfig) -> dict[str, Encoding]:
-    """The saved encodings of a run with vectors and a checkpoint, which needs the vectors no longer; else empty."""
-    if config.training.vectors is None or checkpoint.newest(folder / "checkpoints") is None:
+def kept_inputs(folder: Path, config: RunConfig, begun: bool) -> dict[str, Encoding]:
+    """The saved encodings of a run with vectors that has ``begun``, which needs the vectors no longer; else empty."""
+    if config.training.vectors is None or not begun:
         return {}
     files = {path.name: path.read_bytes() for path in (folder / "encodings").glob("*.json") if path.is_file()}
     return Preprocessor.from_files(files).inputs
 
 
-def check_again(folder: Path, config: RunConfig) -> None:
+def check_again(folder: Path, config: RunConfig, begun: bool) -> None:
     """Check that the stopped run in ``folder`` can be resumed: before its first checkpoint it needs its vectors.
 
     Raises:
         ModelError: there is no checkpoint yet, and the vectors are missing or have changed.
     """
-    if config.training.vectors is None or checkpoint.newest(folder / "checkpoints") is not None:
+    if config.training.vectors is None or begun:
         return
     try:
         verify(config.files["vectors"], fingerprint(config.training.vectors))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unrolled.errors import Elsewhere, TrainingError, UnrolledError, named, reason_of
 
-__all__ = ["ALONE", "Together"]
+__all__ = ["ALONE", "Together", "as_tensor"]
 
 T = TypeVar("T")
 
@@ -151,10 +151,14 @@ class Together:
             ) from error
 
 
+def as_tensor(data: bytes) -> Tensor:
+    """``data`` as (len,) uint8."""
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)
+
+
 def _packed(data: bytes, size: int) -> Tensor:
     whole = torch.zeros(size, dtype=torch.uint8)
-    if data:
-        whole[: len(data)] = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    whole[: len(data)] = as_tensor(data)
     return whole
 
 
