@@ -128,9 +128,14 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
 
 
 def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say: Say) -> RunPlan:
-    """The plan of the stopped run in ``folder``; ``source`` is its data, if that was in memory.
+    """The plan of a stopped run.
 
-    It has ``begun`` if there is a checkpoint.
+    Args:
+        folder: its directory.
+        config: what it was started with.
+        source: its data, if that was in memory.
+        begun: whether it has a checkpoint.
+        say: receives a line for each file that is unchanged.
 
     Raises:
         ModelError: it cannot be resumed.

@@ -137,7 +137,12 @@ def alike(
 def restore_alike(
     saved: Checkpoint, network: Model, average: Average, optimizer: torch.optim.Optimizer, metric: str
 ) -> Progress:
-    """Restore what `alike` gave; returns where the training was, whose weights ``metric`` chooses.
+    """Restore what `alike` gave; returns where the training was.
+
+    Args:
+        saved: a checkpoint.
+        network, average, optimizer: new ones, whose values are replaced.
+        metric: the one that chooses the weights.
 
     Raises:
         ModelError: the checkpoint belongs to another network.
@@ -154,6 +159,13 @@ def restore_alike(
 
 def restore_own(saved: Checkpoint, gradient: BatchGradient, network: Model, together: Together, seed: int) -> str:
     """Restore what differs from rank to rank: random generators and carried states.
+
+    Args:
+        saved: a checkpoint.
+        gradient: gets the states of its shares of the lanes.
+        network: the one that carries them.
+        together: the ranks now.
+        seed: of the training; new generators start from it if other ranks have saved.
 
     Returns:
         a sentence if that is not exact, because another number of ranks has saved it; else empty.
