@@ -27,6 +27,7 @@ import common
 import machine
 from load import Plan, rss_of
 from served import Server, load, started, trained
+from texts import written
 
 __all__ = ["MEASURES", "Figure"]
 
@@ -210,6 +211,12 @@ def s14(quick: bool) -> Figures:
         yield Figure("p99 two seconds after it ended", max(after["p99_by_second"][2:3] or [0]), "ms", 100)
 
 
+def s16(quick: bool) -> Figures:
+    """Texts that are written for many clients."""
+    for what, value, unit, limit in written(quick):
+        yield Figure(what, value, unit, limit)
+
+
 def s23(quick: bool) -> Figures:
     """Sessions while a prediction of a long table runs."""
     rows = 20_000 if quick else 400_000
@@ -235,6 +242,7 @@ MEASURES: dict[str, Callable[[bool], Figures]] = {
     "S9": s9,
     "S12": s12,
     "S14": s14,
+    "S16": s16,
     "S23": s23,
 }
 

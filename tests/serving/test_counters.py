@@ -40,3 +40,11 @@ def test_the_counts_are_what_clients_sent(load: Trained) -> None:
         assert found["process_resident_memory_bytes"] > 1e6
         assert len(found) < 100  # however many sessions there are
         assert not any(id_ in name for name in found for id_ in ids)
+
+
+def test_tokens_are_counted(writing: Loopback) -> None:
+    before = numbers(writing)["unrolled_tokens_total"]
+    told = writing.ask("POST", "/v1/generate", {"model": "texts", "prompt": "the ", "length": 9, "seed": 1}).json
+    found = numbers(writing)
+    ended = told["reason"] == "stop"  # the end is a token too
+    assert (found["unrolled_tokens_total"] - before, found["unrolled_texts"]) == (told["tokens"] + ended, 0)

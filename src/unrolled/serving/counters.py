@@ -24,13 +24,18 @@ class Metrics:
 
     Args:
         gauges: name -> what it is, and how many there are now.
+        totals: name -> what it is, and how many there have been.
 
     Attributes:
         models: those that are served, and those that only old sessions use.
     """
 
-    def __init__(self, gauges: Callable[[], dict[str, tuple[str, float]]]) -> None:
-        self._gauges = gauges
+    def __init__(
+        self,
+        gauges: Callable[[], dict[str, tuple[str, float]]],
+        totals: Callable[[], dict[str, tuple[str, float]]] = dict,
+    ) -> None:
+        self._gauges, self._totals = gauges, totals
         self.models: Iterable[Served] = ()
         self.registry = CollectorRegistry()
         about = {"labelnames": ("model",), "registry": self.registry}
@@ -53,6 +58,8 @@ class Metrics:
         """The numbers that the server keeps anyway."""
         for name, (told, value) in self._gauges().items():
             yield GaugeMetricFamily(f"unrolled_{name}", told, value=value)
+        for name, (told, value) in self._totals().items():
+            yield CounterMetricFamily(f"unrolled_{name}", told, value=value)
         waiting = GaugeMetricFamily("unrolled_steps_waiting", "Steps that wait for a tick.", labels=("model",))
         taken = CounterMetricFamily("unrolled_steps", "Steps that were taken.", labels=("model",))
         errors = CounterMetricFamily("unrolled_errors", "Steps that were refused.", labels=("model", "type"))

@@ -47,7 +47,7 @@ class Service:
 
     def __init__(self, models: Mapping[str, Trained], options: ServeOptions, store: Store | None = None) -> None:
         self.options = options
-        self.metrics = Metrics(self._gauges)
+        self.metrics = Metrics(self._gauges, self._totals)
         self.models = self.metrics.models = Catalogue(models, options, self.metrics.watch)
         self.store = MemoryStore(options.keep) if store is None else store
         self.sessions = Sessions(self.store, options, self.models)
@@ -68,6 +68,9 @@ class Service:
             "texts": ("Texts that are being written.", self.generations.now),
             "ready": ("1 if further clients should come here.", self.unready() is None),
         }
+
+    def _totals(self) -> dict[str, tuple[str, float]]:
+        return {"tokens": ("Tokens of texts that were written.", self.generations.tokens)}
 
     def start(self) -> None:
         """Begin to answer, in the running loop."""
