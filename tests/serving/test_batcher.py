@@ -12,9 +12,9 @@ import pytest
 
 from unrolled.errors import DataError
 from unrolled.serving.batcher import _SHORT, Batcher
+from unrolled.serving.live_session import LiveSession
 from unrolled.serving.refusals import Refused
 from unrolled.serving.serve_options import ServeOptions
-from unrolled.serving.sessions import LiveSession
 from unrolled.serving.waiting import Item, Waiting
 from unrolled.streaming._turns import Run
 

@@ -11,10 +11,10 @@ from serving.test_sockets import value
 from unrolled.errors import UsageError
 from unrolled.runs.trained import Trained
 from unrolled.serving.folder_store import FolderStore
+from unrolled.serving.live_session import LiveSession
 from unrolled.serving.refusals import Refused
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.service import Service
-from unrolled.serving.sessions import LiveSession
 from unrolled.serving.store import MemoryStore, Record, Store
 
 Make = Callable[[], Store]

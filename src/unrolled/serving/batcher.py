@@ -112,6 +112,17 @@ class Batcher:
         if session in self._ready:
             self._ready.remove(session)
 
+    def hand_over(self, session: Stepped, other: Batcher) -> None:
+        """Let ``other`` step what waits of a session; the caller holds the `lock` of both."""
+        if session in self._ready:
+            self._ready.remove(session)
+        steps = sum(len(item.values) for item in session.items)
+        self.waiting -= steps
+        other.waiting += steps
+        if session.items:
+            other._ready.append(session)
+            other._wake.set()
+
     def _refuse_all(self, refused: Refused) -> None:
         for session in [*self._taken, *self._ready]:
             self.refuse(session, refused)

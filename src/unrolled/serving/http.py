@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from unrolled.serving.guard import body_of
+from unrolled.serving.live_session import LiveSession
 from unrolled.serving.messages import encoded, read_step, read_steps
 from unrolled.serving.refusals import Refused, known, retry_after, status_of, told_at
+from unrolled.serving.replay import held
 from unrolled.serving.service import Service
-from unrolled.serving.sessions import LiveSession
 from unrolled.serving.sockets import answer_of
 
 __all__ = [
@@ -75,8 +76,7 @@ async def steps(request: Request) -> Response:
 async def snapshot(request: Request) -> Response:
     """``GET /v1/sessions/ID/snapshot``: its state, as `Session.snapshot` gives it."""
     session = await _session(request)
-    batcher = session.model.batcher
-    async with batcher.lock:
+    async with held(session) as batcher:
         state, n = batcher.pool.snapshot(session.handle), session.n
     return Response(state, HTTPStatus.OK, {"x-unrolled-n": str(n)}, _STATE)
 
@@ -123,10 +123,10 @@ async def reload(request: Request) -> Response:
     Raises:
         Refused: one cannot be loaded; its model is served as before.
     """
-    models = _service(request).models
-    found = await models.reload()
-    if models.failed:
-        raise Refused("Conflict", "; ".join(models.failed.values()), models=found)
+    service = _service(request)
+    found = await service.reload()
+    if service.models.failed:
+        raise Refused("Conflict", "; ".join(service.models.failed.values()), models=found)
     return said({"models": found})
 
 

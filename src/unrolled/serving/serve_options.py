@@ -46,4 +46,7 @@ class ServeOptions(Part):
     checkpoint_every: float = option(1.0, "Pause between two savings of the sessions that changed.", gt=0)
     park: float = option(600.0, "A session without a connection goes from memory to the store after so long.", gt=0)
     keep: float = option(86_400.0, "A session in the store is dropped after so long.", gt=0)
+    replay: int = option(
+        0, "New weights read so many of the last values of each session again; 0: sessions keep the old weights.", ge=0
+    )
     drain: float = option(10.0, "Longest time between SIGTERM and the end.", gt=0)

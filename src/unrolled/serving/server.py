@@ -101,7 +101,7 @@ class Server(uvicorn.Server):
             self._when_started(self.servers[0].sockets[0].getsockname()[1])
 
     def _reload(self) -> None:
-        self._reloading = asyncio.create_task(self._service.models.reload())
+        self._reloading = asyncio.create_task(self._service.reload())
 
     async def _drain(self) -> None:
         service = self._service

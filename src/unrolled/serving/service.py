@@ -14,10 +14,11 @@ from unrolled.runs.trained import Trained
 from unrolled.serving.catalogue import Catalogue
 from unrolled.serving.counters import Metrics
 from unrolled.serving.generation import Generations
+from unrolled.serving.live_session import LiveSession
 from unrolled.serving.predictor import Predictor
 from unrolled.serving.refusals import Refused, about
 from unrolled.serving.serve_options import ServeOptions
-from unrolled.serving.sessions import LiveSession, Sessions
+from unrolled.serving.sessions import Sessions
 from unrolled.serving.store import MemoryStore, Store
 from unrolled.serving.waiting import Item, Waiting
 
@@ -151,6 +152,12 @@ class Service:
         session = self.sessions.here(id_)
         return [id_, item.number, answer, 0 if session is None else session.saved_n]
 
+    async def reload(self) -> dict[str, str]:
+        """Load every run again, and let its sessions follow where that was asked for; what became of each run."""
+        found = await self.models.reload()
+        await self.sessions.renew()
+        return found
+
     @property
     def alive(self) -> bool:
         """Whether every model answers."""
@@ -176,6 +183,7 @@ class Service:
         await self.sessions.park()
         await self.store.sweep()
         await self.models.follow()
+        await self.sessions.renew()
         await self.models.forget(self.sessions.models())
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:

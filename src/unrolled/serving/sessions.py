@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from collections import deque
@@ -12,61 +13,22 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from unrolled.serving.live_session import LiveSession
 from unrolled.serving.refusals import Refused
+from unrolled.serving.replay import held, read_again, renew
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.served import Served
 from unrolled.serving.store import Record, Store
-from unrolled.serving.waiting import Item
 
-__all__ = ["RESTART", "LiveSession", "Sessions"]
+__all__ = ["RESTART", "Sessions"]
+
+_log = logging.getLogger("unrolled.serving")
 
 RESTART = 1012  # the code of a connection after whose end the client connects again
 
 
 _SURE = 1.0  # seconds after its last use for which a session counts as one of this server
 _AT_ONCE = 64  # snapshots that are made before others get their turn
-
-
-class LiveSession:
-    """A session in memory.
-
-    Attributes:
-        id: what clients call it.
-        model: whose session it is.
-        handle: its state in the model's pool.
-        n: how many steps it has taken.
-        last: the answers of the last of them, at least one.
-        items: what waits for a step, the oldest first.
-        seen: when it was last used, on the monotonic clock.
-        saved: how many steps the store knows of; -1 if it does not know the session.
-        restored: whether it came from the store.
-        socket: the connection that it belongs to, if there is one.
-    """
-
-    __slots__ = ("handle", "id", "items", "last", "model", "n", "restored", "saved", "seen", "socket")
-
-    def __init__(self, id_: str, model: Served, handle: int, n: int = 0) -> None:
-        self.id, self.model, self.handle, self.n = id_, model, handle, n
-        self.last: list[dict[str, Any]] = []
-        self.items: deque[Item] = deque()
-        self.seen = time.monotonic()
-        self.saved, self.restored = -1, False
-        self.socket: object | None = None
-
-    def taken(self, answers: list[dict[str, Any]], steps: int) -> None:
-        """Count steps, the last ones of ``answers``."""
-        self.n += steps
-        self.last = answers
-
-    @property
-    def saved_n(self) -> int:
-        """How many steps the store knows of, for clients."""
-        return max(0, self.saved)
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nobody uses it."""
-        return not self.items and self.socket is None
 
 
 class Sessions:
@@ -135,14 +97,15 @@ class Sessions:
             Refused: steps of it wait.
             ModelError: the snapshot is not one of its model.
         """
-        batcher = session.model.batcher
-        async with batcher.lock:
+        async with held(session) as batcher:
             if session.items:
                 raise Refused("Conflict", "steps of this session wait: send the snapshot after their answers")
             handle = batcher.pool.open(snapshot)
             batcher.pool.close(session.handle)
             session.handle, session.n, session.last = handle, batcher.pool.steps_of(handle), []
             session.saved = -1
+            if session.past is not None:
+                session.past.clear()
 
     async def close(self, session: LiveSession) -> None:
         """End a session, for good."""
@@ -174,7 +137,8 @@ class Sessions:
         for model, its in by_model.items():
             for few in (its[start : start + _AT_ONCE] for start in range(0, len(its), _AT_ONCE)):
                 async with model.batcher.lock:
-                    records += [_record(model, session) for session in few if session.id in self._live]
+                    here = [session for session in few if session.id in self._live]
+                    records += [_record(model, session) for session in here if session.model is model]
                 await asyncio.sleep(0)
         lost = set(await self._store.put(records))
         for record in records:
@@ -188,6 +152,18 @@ class Sessions:
             else:
                 found.saved = record.n
         return len(records)
+
+    async def renew(self) -> None:
+        """Let the sessions of older weights go on with the new ones, which read their last values again."""
+        old = [session for session in self._live.values() if session.model.retired and session.past is not None]
+        for name in {session.model.name for session in old}:
+            new = next((model for model in self._models if model.name == name and not model.retired), None)
+            if new is None or new.cannot_stream is not None:
+                continue
+            its = [session for session in old if session.model.name == name]
+            moved = await renew(its, new)
+            await self.save(moved)
+            _log.info("%d of %d sessions of %s go on with the new weights", len(moved), len(its), name)
 
     def models(self) -> set[Served]:
         """The models that a session in memory belongs to."""
@@ -225,20 +201,38 @@ class Sessions:
         if record is None:
             raise Refused("NotFound", "there is no such session, or it has expired: open a new one")
         model = next((model for model in self._models if model.identity == record.model), None)
-        if model is None:
-            raise Refused("NotFound", "this session belongs to a model that is no longer served: open a new one")
-        session = await self._opened(id_, model, record.state)
+        if model is not None:
+            session = await self._opened(id_, model, record.state, record.past)
+        else:
+            session = await self._renewed(record)
         session.last, session.restored = record.last, True
         session.saved = record.n if self._store.durable else -1
         return session
 
-    async def _opened(self, id_: str, model: Served, snapshot: bytes | None) -> LiveSession:
+    async def _renewed(self, record: Record) -> LiveSession:
+        """A session of weights that are no longer served, whose last values the new ones read again."""
+        model = next((one for one in self._models if one.name == record.name and not one.retired), None)
+        if model is None or model.cannot_stream or not record.past or not self._options.replay:
+            raise Refused("NotFound", "this session belongs to a model that is no longer served: open a new one")
+        session = await self._opened(record.session, model, None, record.past)
+        async with held(session) as batcher:
+            (handle,) = await asyncio.to_thread(read_again, batcher.pool, [record.past])
+            if handle is not None:
+                batcher.pool.close(session.handle)
+                batcher.pool.renumber(handle, record.n)
+                session.handle, session.n = handle, record.n
+                return session
+        await self._forget(self._live.pop(session.id))
+        raise Refused("NotFound", "the model that is served now does not take the last values: open a new session")
+
+    async def _opened(self, id_: str, model: Served, snapshot: bytes | None, past: Iterable[Any] = ()) -> LiveSession:
         if len(self._live) >= self._options.sessions:
             raise Refused("Overloaded", f"there are {self._options.sessions} sessions already: try again later")
+        kept = deque(past, self._options.replay) if self._options.replay else None
         batcher = model.batcher
         async with batcher.lock:
             handle = batcher.pool.open(snapshot)
-            session = LiveSession(id_, model, handle, batcher.pool.steps_of(handle))
+            session = LiveSession(id_, model, handle, batcher.pool.steps_of(handle), kept)
         self._live[id_] = session
         return session
 
@@ -246,8 +240,7 @@ class Sessions:
         """Let go of a session with which another server goes on; its client is told to connect again."""
         if self._live.get(session.id) is session:
             del self._live[session.id]
-        batcher = session.model.batcher
-        async with batcher.lock:
+        async with held(session) as batcher:
             batcher.refuse(session, Refused("Draining", "another server goes on with this session: connect again"))
             batcher.pool.close(session.handle)
         if isinstance(session.socket, WebSocket):
@@ -255,10 +248,11 @@ class Sessions:
                 await session.socket.close(RESTART, "another server goes on with this session")
 
     async def _forget(self, session: LiveSession) -> None:
-        async with session.model.batcher.lock:
-            session.model.batcher.pool.close(session.handle)
+        async with held(session) as batcher:
+            batcher.pool.close(session.handle)
 
 
 def _record(model: Served, session: LiveSession) -> Record:
     state = model.batcher.pool.snapshot(session.handle)
-    return Record(session.id, model.identity, session.n, session.last, state)
+    past = [] if session.past is None else list(session.past)
+    return Record(session.id, model.identity, session.n, session.last, state, model.name, past)

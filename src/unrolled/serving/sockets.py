@@ -12,10 +12,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from unrolled.errors import UnrolledError
 from unrolled.serving.direct import link_of
 from unrolled.serving.guard import PROTOCOL, refusal
+from unrolled.serving.live_session import LiveSession
 from unrolled.serving.messages import encoded, read_step, read_steps
 from unrolled.serving.refusals import Refused, about
 from unrolled.serving.service import Service
-from unrolled.serving.sessions import RESTART, LiveSession
+from unrolled.serving.sessions import RESTART
 from unrolled.serving.waiting import Item
 
 __all__ = ["close_all", "live", "many"]

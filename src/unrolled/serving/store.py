@@ -20,6 +20,8 @@ class Record(Struct, array_like=True, frozen=True):
         n: how many steps it has taken.
         last: the answers of the last steps.
         state: a snapshot, as `Pool.open` takes it.
+        name: of the model.
+        past: its last values, where new weights are to read them again.
     """
 
     session: str
@@ -27,6 +29,8 @@ class Record(Struct, array_like=True, frozen=True):
     n: int
     last: list[dict[str, Any]]
     state: bytes
+    name: str = ""
+    past: list[Any] = []
 
 
 class Store(Protocol):

@@ -172,6 +172,14 @@ class Pool:
         """
         return int(self._steps[self._slot(handle)])
 
+    def renumber(self, handle: int, steps: int) -> None:
+        """Let a session count ``steps`` values as taken: those whose last ones it has read again in another pool.
+
+        Raises:
+            UsageError: it is not open.
+        """
+        self._steps[self._slot(handle)] = steps
+
     def save(self, handles: Sequence[int]) -> bytes:
         """The states of many sessions as one safetensors file, for `load`.
 
