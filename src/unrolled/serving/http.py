@@ -12,7 +12,7 @@ from unrolled.serving.guard import body_of
 from unrolled.serving.live_session import LiveSession
 from unrolled.serving.messages import encoded, read_step, read_steps
 from unrolled.serving.refusals import Refused, known, retry_after, status_of, told_at
-from unrolled.serving.replay import held
+from unrolled.serving.renewal import held
 from unrolled.serving.service import Service
 from unrolled.serving.sockets import answer_of
 

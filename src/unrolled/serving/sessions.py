@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from unrolled.serving.live_session import LiveSession
 from unrolled.serving.refusals import Refused
-from unrolled.serving.replay import held, read_again, renew
+from unrolled.serving.renewal import held, read_again, renew
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.served import Served
 from unrolled.serving.store import Record, Store
