@@ -173,11 +173,7 @@ class Pool:
         return int(self._steps[self._slot(handle)])
 
     def renumber(self, handle: int, steps: int) -> None:
-        """Let a session count ``steps`` values as taken: those whose last ones it has read again in another pool.
-
-        Raises:
-            UsageError: it is not open.
-        """
+        """Let an open session count ``steps`` values as taken, the last of which it has read again."""
         self._steps[self._slot(handle)] = steps
 
     def save(self, handles: Sequence[int]) -> bytes:
