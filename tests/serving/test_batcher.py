@@ -87,7 +87,7 @@ def test_the_first_tick_takes_one_step_of_each_session() -> None:
 
 def test_a_tick_takes_so_many_steps_of_each_session_that_it_stays_short() -> None:
     async def test(batcher: Batcher, pool: Pool) -> None:
-        batcher._seconds = _SHORT / 6
+        batcher._work = _SHORT / 6
         one, two = session(1), session(2)
         found = await asyncio.gather(step(batcher, one, *"abcde"), step(batcher, two, "x"))
         assert [len(each.answers) for each in found] == [5, 1]
@@ -191,8 +191,7 @@ def test_a_session_whose_state_grows_has_an_end() -> None:
 
 def test_a_long_tick_leaves_the_loop_free() -> None:
     async def test(batcher: Batcher, pool: Pool) -> None:
-        pool.slow = 0.05
-        await step(batcher, session(1), "x")
+        pool.slow, batcher._work = 0.05, 1.0
         start = time.monotonic()
         task = asyncio.create_task(step(batcher, session(1), "y"))
         await asyncio.sleep(0.01)
@@ -205,8 +204,7 @@ def test_a_long_tick_leaves_the_loop_free() -> None:
 
 def test_at_the_end_what_was_not_taken_is_refused() -> None:
     async def test(batcher: Batcher, pool: Pool) -> None:
-        pool.slow = 0.05
-        await step(batcher, session(1), "x")  # the next tick runs in the worker thread
+        pool.slow, batcher._work = 0.05, 1.0  # a tick runs in the worker thread
         one, two = session(1), session(2)
         first = asyncio.create_task(step(batcher, one, "a", "b"))
         await asyncio.sleep(0.02)

@@ -59,6 +59,7 @@ class Batcher:
         self._wake = asyncio.Event()
         self._worker = ThreadPoolExecutor(1, "tick")
         self._seconds = 0.0  # of one step, as a running mean over ticks
+        self._work = 0.0  # the same without what other processes took meanwhile
         self._since: float | None = None  # when the tick that runs now began
         self._task: asyncio.Task[None] | None = None
         self._taken: list[Stepped] = []  # those whose step is being taken
@@ -83,18 +84,19 @@ class Batcher:
         """
         if self._closed is not None:
             raise self._closed
-        most, all_ = self._options.session_waiting, self._options.waiting
-        if len(session.items) >= most:
-            retry = len(session.items) * self._seconds
+        items, options, steps = session.items, self._options, len(item.values)
+        if len(items) >= options.session_waiting:
+            retry, most = len(items) * self._seconds, options.session_waiting
             raise Refused("Busy", f"{most} messages of this session wait already: wait for an answer", retry=retry)
-        if self.waiting + len(item.values) > all_:
+        if self.waiting + steps > options.waiting:
             retry = self.waiting * self._seconds
-            raise Refused("Overloaded", f"{all_} steps wait already: try again later", retry=retry)
-        session.items.append(item)
-        self.waiting += len(item.values)
-        if len(session.items) == 1:
+            raise Refused("Overloaded", f"{options.waiting} steps wait already: try again later", retry=retry)
+        self.waiting += steps
+        if not items:
+            if not self._ready:
+                self._wake.set()
             self._ready.append(session)
-            self._wake.set()
+        items.append(item)
 
     async def stop(self) -> None:
         """End after the tick that runs; steps that were not taken are refused, for their clients to repeat."""
@@ -166,22 +168,24 @@ class Batcher:
         if now > item.deadline:
             self._done(session, Refused("Expired", f"the step waited for more than {self._options.deadline:g} seconds"))
             return False
-        if not item.begun:
-            item.begun = True
-            try:
-                item.begin(session.n, session.last)
-                self._check_length(session.n + len(item.values) - len(item.answers))
-            except Refused as refused:
-                self._done(session, refused)
-                return False
-            if item.complete:
-                self._done(session)
-                return False
+        if item.begun:
+            return True
+        item.begun = True
+        try:
+            item.begin(session.n, session.last)
+            if self._most_steps is not None:
+                self._check_length(session.n + len(item.values) - len(item.answers), self._most_steps)
+        except Refused as refused:
+            self._done(session, refused)
+            return False
+        if item.answers and item.complete:
+            self._done(session)
+            return False
         return True
 
-    def _check_length(self, steps: int) -> None:
-        if self._most_steps is not None and steps > self._most_steps:
-            raise Refused("Conflict", f"a session of this model has at most {self._most_steps} steps: open a new one")
+    def _check_length(self, steps: int, most: int) -> None:
+        if steps > most:
+            raise Refused("Conflict", f"a session of this model has at most {most} steps: open a new one")
 
     async def _push(self, taken: Sequence[Stepped]) -> list[Run]:
         each = self._at_once(len(taken))
@@ -189,9 +193,9 @@ class Batcher:
         steps = sum([len(values) for _, values in runs])
         self._since = start = time.monotonic()
         try:
-            if self._seconds * steps < _SHORT:
-                return self.pool.push_runs(runs)
-            return await asyncio.get_running_loop().run_in_executor(self._worker, self.pool.push_runs, runs)
+            if self._work * steps < _SHORT:
+                return self._pushed(runs, steps)
+            return await asyncio.get_running_loop().run_in_executor(self._worker, self._pushed, runs, steps)
         except Exception:
             _log.exception("a tick of %d steps failed; each session is tried by itself", steps)
             return [self._alone(session, values) for session, (_, values) in zip(taken, runs, strict=True)]
@@ -201,9 +205,16 @@ class Batcher:
             self._seconds += _SMOOTH * (took / steps - self._seconds)
             self._watch(took, steps)
 
+    def _pushed(self, runs: Sequence[tuple[int, Sequence[Any]]], steps: int) -> list[Run]:
+        start = time.thread_time()
+        try:
+            return self.pool.push_runs(runs)
+        finally:
+            self._work += _SMOOTH * ((time.thread_time() - start) / steps - self._work)
+
     def _at_once(self, sessions: int) -> int:
         """How many steps of each session a tick takes: so many that it stays short, and at least one."""
-        in_all = min(self._options.max_batch, int(_SHORT / self._seconds)) if self._seconds else 0
+        in_all = min(self._options.max_batch, int(_SHORT / self._work)) if self._work else 0
         return max(1, in_all // sessions)
 
     def _alone(self, session: Stepped, values: Sequence[Any]) -> Run:
@@ -224,14 +235,15 @@ class Batcher:
 
     def _answer(self, taken: Sequence[Stepped], runs: Sequence[Run]) -> None:
         for session, (answers, refused) in zip(taken, runs, strict=True):
-            item = session.items[0]
+            items = session.items
+            item = items[0]
             if answers:
-                item.answers += answers
+                item.answers = item.answers + answers if item.answers else answers
                 session.taken(item.answers, len(answers))
                 self.steps += len(answers)
             if refused is not None or item.complete:
                 self._done(session, refused)
-            if session.items:
+            if items:
                 self._ready.append(session)
 
     def _done(self, session: Stepped, error: UnrolledError | None = None) -> None:

@@ -91,7 +91,10 @@ class Item:
         Raises:
             Refused: steps are missing between, or were answered too long ago.
         """
-        self.number = number = taken + 1 if self.number is None else self.number
+        if self.number is None or self.number == taken + 1:
+            self.number = taken + 1
+            return
+        number = self.number
         before = taken + 1 - number
         if before < 0:
             raise Refused("Conflict", f"the next step is {taken + 1}, not {number}", n=taken)
