@@ -260,8 +260,11 @@ class Forecast(Task):
     def predict(self, outputs: Tensor, batch: Batch) -> Tensor:
         """(B, H, C, Q) forecasts in scaled units; for a Gaussian (B, H, C, 2), the mean and log σ."""
         x = batch.inputs[self.coder.target]  # (B, T, W)
-        rows, at = torch.arange(len(x), device=x.device), (batch.lengths - 1).clamp(min=0)
-        last = x[rows, at, : len(self.channels)]  # (B, C)
+        if x.shape[1] == 1:  # as of a live row
+            last = x[:, 0, : len(self.channels)]  # (B, C)
+        else:
+            rows, at = torch.arange(len(x), device=x.device), (batch.lengths - 1).clamp(min=0)
+            last = x[rows, at, : len(self.channels)]
         change = outputs.view(-1, *self._shape)
         spread = torch.ones_like(last)
         if batch.scale is not None:
@@ -315,16 +318,16 @@ class Forecast(Task):
         return judged
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
-        std, mean = (torch.as_tensor(of, device=outputs.device) for of in (self._std, self._mean))
-        forecast = self.predict(outputs, batch).double()  # (B, H, C, Q)
-        units = forecast * std[:, None] + mean[:, None]
+        forecast = self.predict(outputs, batch).detach().double()  # (B, H, C, Q)
+        std, mean = self._std, self._mean  # in NumPy, whose calls cost less for the few numbers of a live row
+        units = forecast.cpu().numpy() * std[:, None] + mean[:, None]
         values = {"predicted": units[..., self._middle]}
         if self.gaussian:
-            values["sigma"] = torch.exp(forecast[..., 1]) * std
+            values["sigma"] = torch.exp(forecast[..., 1]).cpu().numpy() * std
         values |= {f"q{100 * q:g}": units[..., place] for place, q in enumerate(self.quantiles)}
         if self._widths is not None:
             ends = self._interval(forecast, batch)[::2]
-            values |= {f"q{level}": end * std + mean for level, end in zip(_ENDS, ends, strict=True)}
+            values |= {f"q{level}": end.cpu().numpy() * std + mean for level, end in zip(_ENDS, ends, strict=True)}
         return {column: values[value][:, :, c].tolist() for column, (value, c) in self.recipe["columns"].items()}
 
     @property
