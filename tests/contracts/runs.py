@@ -87,7 +87,7 @@ RUNS: dict[str, Run] = {
                 (_random.random((n, 88)) < np.eye(88)[40:48].sum(0) / 4).astype(int).tolist() for n in range(10, 34)
             ]
         },
-        {"transpose": 6, "bptt": 7, "model": "gru"},
+        {"transpose": 6, "bptt": 7, "model": "gru", "plan": "fixed"},
     ),
     "lanes": Run({"text": _TEXTS}, {"bptt": 8, "model": "lstm", "dropout": 0.2}),
     "lanes, k2 > k1": Run({"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 12, "model": "gru", "plan": "fixed"}),
@@ -106,7 +106,15 @@ RUNS: dict[str, Run] = {
         {"target": "tags", "crf": True, "model": "bigru", "dropout": 0.2, "plan": "fixed"},
     ),
     "lanes of attention": Run(
-        {"text": _TEXTS}, {"bptt": 4, "bptt_gradient": 8, "model": "transformer", "attention_window": 6, "dropout": 0.1}
+        {"text": _TEXTS},
+        {
+            "bptt": 4,
+            "bptt_gradient": 8,
+            "model": "transformer",
+            "attention_window": 6,
+            "dropout": 0.1,
+            "plan": "fixed",
+        },
     ),
     "hidden tokens": Run(
         {"text": _TEXTS},
@@ -114,7 +122,7 @@ RUNS: dict[str, Run] = {
     ),
     "items, of which few are compared with": Run(
         {"item": [list(text) for text in _TEXTS]},
-        {"kinds": {"item": "tokens"}, "model": "transformer", "tied": True, "sampled_softmax": 3, "dropout": 0.2},
+        {"kinds": {"item": "tokens"}, "model": "transformer", "tied": True, "sampled_softmax": 3, "dropout": 0.2, "plan": "fixed"},
     ),
     "windows": Run({"wave": _WAVES}, {"horizon": 3, "lookback": 8, "quantiles": [0.1, 0.5, 0.9], "model": "window"}),
     "windows that know a plan": Run(
@@ -122,7 +130,7 @@ RUNS: dict[str, Run] = {
             "wave": [[*wave, None, None, None] for wave in _WAVES],
             "plan": [[0.5, *(float(value > 0) for value in wave), 1.0, 0.0] for wave in _WAVES],
         },
-        {"target": "wave", "horizon": 3, "lookback": 8, "known_ahead": ["plan"], "model": "gru"},
+        {"target": "wave", "horizon": 3, "lookback": 8, "known_ahead": ["plan"], "model": "gru", "plan": "fixed"},
     ),
     "several at once": Run(
         {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},
