@@ -57,8 +57,7 @@ def test_pushed_symbols_get_the_chances_of_a_session(model: Trained) -> None:
     live, session, coder = live_on(model), model.stream(), model.task.coder
     told = live.open({"text": "t"})
     session.push("t")
-    # Hundreds of steps for a cell that carries its state, fewer where each pushes all of a text through attention.
-    text = "he cat sat on the mat. the dog ate the hat. " * 8
+    text = "he cat sat on the mat. the dog ate the hat. " * 2
     for at, symbol in enumerate(text):
         told, answer = live.push({"symbols": symbol}), session.push(symbol)
         assert (told["from"], told["steps"]) == (at + 1, at + 3)

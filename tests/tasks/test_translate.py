@@ -135,7 +135,7 @@ def test_reversing_is_learned(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("model", ["transformer", "deltanet"])
 def test_models_without_recurrent_cells_learn_too(model: str, tmp_path: Any) -> None:
-    trained = api.fit(REVERSED, out=tmp_path / "run", model=model, steps=250, **SMALL | {"lr": 3e-3})
+    trained = api.fit(REVERSED, out=tmp_path / "run", model=model, steps=120, **SMALL | {"lr": 3e-3})
     commonest = trained.baselines["valid"]["commonest answer"]["token_error_rate"]
     assert trained.metrics["valid"]["token_error_rate"] < commonest
 
