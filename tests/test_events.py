@@ -18,7 +18,7 @@ from unrolled.cli.rows import Rows
 from unrolled.errors import DataError, UsageError
 from unrolled.tasks.next_step import NextStep
 
-SMALL = {"model": "gru", "hidden": 4, "steps": 6, "batch": 8, "device": "cpu", "seed": 1}
+SMALL = {"model": "gru", "hidden": 4, "steps": 6, "batch": 8, "device": "cpu", "seed": 1, "plan": "fixed"}
 KINDS = {"item": "tokens"}
 
 

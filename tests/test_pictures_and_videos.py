@@ -55,7 +55,7 @@ def test_digits_in_folders_are_told_apart(
 
 def test_without_a_target_the_folders_are_the_labels(digits: Path, tmp_path: Path) -> None:
     lines: list[str] = []
-    trained = ur.fit(str(digits), steps=2, hidden=4, out=tmp_path / "run", say=lines.append)
+    trained = ur.fit(str(digits), steps=2, hidden=4, plan="fixed", out=tmp_path / "run", say=lines.append)
     assert "target: label (the folders that hold the files); target overrides it" in lines
     assert trained.config.task.name == "classify" and ur.load(tmp_path / "run").config.data.target == ("label",)
     again = ur.fit(str(digits), out=tmp_path / "run", resume=True)
@@ -69,14 +69,14 @@ def test_captions_beside_pictures_are_what_is_predicted(tmp_path: Path) -> None:
         (tmp_path / f"{number}.png").write_bytes(to_png(np.full((2, 2, 1), number, np.uint8)))
     (tmp_path / "captions.csv").write_text("file,caption\n" + "".join(f"{n}.png,the number {n}\n" for n in range(4)))
     lines: list[str] = []
-    model = ur.fit(str(tmp_path), steps=2, hidden=4, out=tmp_path / "run", say=lines.append)
+    model = ur.fit(str(tmp_path), steps=2, hidden=4, plan="fixed", out=tmp_path / "run", say=lines.append)
     assert (model.config.task.name, model.task.coder.target) == ("translate", "caption")
     assert any(line.startswith("target: caption (") for line in lines)
 
 
 @pytest.mark.parametrize(("layout", "size", "steps"), [("pixels", "4", 16), ("patches:4", None, 4)])
 def test_the_layout_is_the_users(digits: Path, tmp_path: Path, layout: str, size: str | None, steps: int) -> None:
-    options = {"image": layout, "image_size": size, "steps": 3, "hidden": 8}
+    options = {"image": layout, "image_size": size, "steps": 3, "hidden": 8, "plan": "fixed"}
     trained = ur.fit(str(digits), target="label", out=tmp_path / "run", **options)
     again = ur.load(tmp_path / "run")
     image = again.task.coder.inputs["image"]
@@ -89,7 +89,7 @@ def test_a_bounce_in_a_rendered_clip_is_tagged_frame_by_frame(tmp_path: Path) ->
     dice, rows = random.Random(0), []
     clips = tmp_path / "clips"
     clips.mkdir()
-    for number in range(160):
+    for number in range(120):
         height, speed, marks = dice.randint(4, 12), -1, []
         with av.open(clips / f"{number}.mp4", "w") as video:
             stream = video.add_stream("mpeg4", rate=10, options={"qscale": "2"})
@@ -104,6 +104,8 @@ def test_a_bounce_in_a_rendered_clip_is_tagged_frame_by_frame(tmp_path: Path) ->
             video.mux(stream.encode())
         rows.append(json.dumps({"file": f"{number}.mp4", "marks": marks}))
     (clips / "marks.jsonl").write_text("\n".join(rows))
-    trained = ur.fit(str(clips), target="marks", model="gru", hidden=32, steps=150, lr=0.01, out=tmp_path / "run")
+    trained = ur.fit(
+        str(clips), target="marks", model="gru", hidden=32, steps=120, lr=0.01, plan="fixed", out=tmp_path / "run"
+    )
     assert trained.config.task.name == "tag"
     assert trained.metrics["valid"]["accuracy"] > 0.9

@@ -21,7 +21,7 @@ UP = str.maketrans("CDEFGABcdefga", "DEFGABcdefgab")
 def by_heart(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("tunes")
     (folder / "tune.abc").write_text(TUNE)
-    options: api.Options = {"valid": 0, "hidden": 48, "lr": 2e-2, "steps": 300}
+    options: api.Options = {"valid": 0, "hidden": 48, "lr": 2e-2, "steps": 300, "plan": "fixed"}
     return api.fit(folder / "tune.abc", out=folder / "run", **options)
 
 

@@ -30,6 +30,7 @@ SMALL: dict[str, Any] = {
     "device": "cpu",
     "checkpoint_every": "2",
     "model": "gru",
+    "plan": "fixed",
     "target": "label",
     "kinds": {"label": "category", "review": "tokens"},
 }

@@ -25,7 +25,7 @@ def faults(rows: int = 600, share: float = 0.04) -> dict[str, list[Any]]:
 def recall(tmp_path: Path, name: str, **options: Any) -> tuple[float, unrolled.api.Trained]:
     asked = {
         "target": "state",
-        "steps": 120,
+        "steps": 60,
         "hidden": 8,
         "lr": 0.05,
         "valid": 0.3,
