@@ -122,7 +122,14 @@ RUNS: dict[str, Run] = {
     ),
     "items, of which few are compared with": Run(
         {"item": [list(text) for text in _TEXTS]},
-        {"kinds": {"item": "tokens"}, "model": "transformer", "tied": True, "sampled_softmax": 3, "dropout": 0.2, "plan": "fixed"},
+        {
+            "kinds": {"item": "tokens"},
+            "model": "transformer",
+            "tied": True,
+            "sampled_softmax": 3,
+            "dropout": 0.2,
+            "plan": "fixed",
+        },
     ),
     "windows": Run({"wave": _WAVES}, {"horizon": 3, "lookback": 8, "quantiles": [0.1, 0.5, 0.9], "model": "window"}),
     "windows that know a plan": Run(

@@ -33,7 +33,16 @@ def test_too_few_values_change_nothing_and_wild_ones_little() -> None:
 def test_a_forecast_s_intervals_hold_their_share_of_the_test_split(asked: dict[str, Any], tmp_path: Path) -> None:
     random, hours = np.random.default_rng(0), np.arange(600)
     table = {"hour": hours.tolist(), "load": (np.sin(hours / 4) + random.normal(0, 0.5, 600)).tolist()}
-    options = {"order": "hour", "horizon": 4, "steps": 40, "hidden": 8, "plan": "fixed", "lr": 0.02, "valid": 0.25, "test": 0.25}
+    options = {
+        "order": "hour",
+        "horizon": 4,
+        "steps": 40,
+        "hidden": 8,
+        "plan": "fixed",
+        "lr": 0.02,
+        "valid": 0.25,
+        "test": 0.25,
+    }
     model = unrolled.fit(table, **options, **asked, out=tmp_path / "run")
     scale = model.task.coder.learned["interval_scale"]
     assert 0.2 <= scale <= 10

@@ -165,7 +165,16 @@ def test_a_split_of_which_nothing_is_known_cannot_be_judged(tmp_path: Path) -> N
 def test_context_tells_what_a_unigram_cannot(model: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     trained = ur.fit(
-        {"text": animals(200)}, task="fill", model=model, hidden=32, batch=32, steps=200, lr=0.01, valid=0.2, plan="fixed", out=run
+        {"text": animals(200)},
+        task="fill",
+        model=model,
+        hidden=32,
+        batch=32,
+        steps=200,
+        lr=0.01,
+        valid=0.2,
+        plan="fixed",
+        out=run,
     )
     ours, unigram = trained.metrics["valid"], trained.baselines["valid"]["unigram"]
     assert ours.keys() == unigram.keys() == {"loss_nats_per_token", "accuracy"}
