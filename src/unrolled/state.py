@@ -29,6 +29,7 @@ __all__ = [
     "meta_of",
     "planted",
     "rebuild",
+    "rows_to_bytes",
     "select",
     "split",
     "to_bytes",
@@ -146,6 +147,31 @@ def to_bytes(state: State, meta: dict[str, Any] | None = None) -> bytes:
 
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in flatten(state)}
     return save(tensors, metadata={"unrolled": json.dumps(meta or {})})
+
+
+def rows_to_bytes(state: State, metas: Sequence[dict[str, Any]]) -> list[bytes]:
+    """What `to_bytes` gives of each row, with its own ``meta``, in far less time for many rows.
+
+    The library lays out the file of the first row; those of the others differ in their numbers and ``meta`` only.
+    """
+    tensors = dict(flatten(state))
+    if not metas or not tensors:
+        return [to_bytes(state, meta) for meta in metas]
+    first = to_bytes(map_state(lambda part: part[:1], state))
+    size = int.from_bytes(first[:8], "little")
+    header = json.loads(first[8 : 8 + size])
+    del header["__metadata__"]
+    parts = [tensors[name].detach().cpu() for name in sorted(header, key=lambda name: header[name]["data_offsets"])]
+    bytes_ = [(part.flatten(1) if part.dim() > 1 else part[:, None]).contiguous().view(torch.uint8) for part in parts]
+    body = torch.cat(bytes_, dim=1).numpy()
+    laid_out = json.dumps(header, separators=(",", ":"))[1:]
+    files = []
+    for row, meta in zip(body, metas, strict=True):
+        said = json.dumps({"unrolled": json.dumps(meta)})
+        head = f'{{"__metadata__":{said},{laid_out}'.encode()
+        head += b" " * (-len(head) % 8)  # the numbers begin at a multiple of 8
+        files.append(len(head).to_bytes(8, "little") + head + row.tobytes())
+    return files
 
 
 def from_bytes(data: bytes, like: State) -> tuple[State, dict[str, Any]]:

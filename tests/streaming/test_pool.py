@@ -6,6 +6,7 @@ import pytest
 from live_sessions import PUSHES, alike, live, pool_of
 
 from unrolled.errors import DataError, ModelError, UsageError
+from unrolled.state import flatten
 
 
 @pytest.mark.parametrize("sample", PUSHES)
@@ -98,6 +99,20 @@ def test_snapshots_go_between_pools_and_sessions(sample: str) -> None:
     assert alike(pool.push([(a, second)]), [expected])
     assert alike(elsewhere.push(second), expected)
     assert pool.steps_of(a) == elsewhere.steps == 2
+
+
+@pytest.mark.parametrize(("sample", "model"), [*((sample, "lstm") for sample in PUSHES), ("next_step", "transformer")])
+def test_each_of_many_snapshots_is_that_of_its_session(sample: str, model: str) -> None:
+    pool = pool_of(sample, model)
+    handles = [pool.open() for _ in range(3)]
+    first, second, *_ = PUSHES[sample]
+    pool.push([(handles[0], first), (handles[1], second), (handles[1], first)])
+    for handle, snapshot in zip(handles, pool.snapshots(handles), strict=True):
+        one, like = pool._read(snapshot), pool._read(pool.snapshot(handle))
+        assert (one.before, one.steps) == (like.before, like.steps)
+        for (_, found), (_, expected) in zip(flatten(one.state), flatten(like.state), strict=True):
+            assert found.equal(expected)
+    assert pool.snapshots([]) == []
 
 
 @pytest.mark.parametrize("sample", PUSHES)

@@ -87,6 +87,8 @@ class FolderStore(Store):
         self._sizes: dict[int, int] = {}  # number of a file -> its size
         self._gone: list[str] = []  # dropped since the last file
         self._lock = asyncio.Lock()
+        self._asked: list[tuple[str, asyncio.Future[Record | None]]] = []  # what is read next
+        self._reading: asyncio.Task[None] | None = None
         for number in sorted(int(path.stem) for path in folder.glob(f"*{_SUFFIX}") if path.stem.isdecimal()):
             self._open(number)
 
@@ -100,9 +102,25 @@ class FolderStore(Store):
         return ()
 
     async def take(self, session: str) -> Record | None:
+        found: asyncio.Future[Record | None] = asyncio.get_running_loop().create_future()
+        self._asked.append((session, found))
+        if len(self._asked) == 1:
+            self._reading = asyncio.create_task(self._take_all())
+        return await found
+
+    async def _take_all(self) -> None:
+        """Read what is asked for, together: a change of threads for each would take longer than to read it."""
         async with self._lock:
-            place = self._places.get(session)
-            return None if place is None else await asyncio.to_thread(self._read, place)
+            asked, self._asked = self._asked, []
+            places = [self._places.get(session) for session, _ in asked]
+            read = await asyncio.to_thread(lambda: list(map(self._read, places)))
+        for (_, found), record in zip(asked, read, strict=True):
+            if found.done():  # nobody waits any more
+                continue
+            if isinstance(record, Exception):
+                found.set_exception(record)
+            else:
+                found.set_result(record)
 
     async def drop(self, session: str) -> None:
         if self._places.pop(session, None) is not None:
@@ -196,10 +214,14 @@ class FolderStore(Store):
             yield _Place(number, offset, size, entry.put), entry
             offset += size
 
-    def _read(self, place: _Place) -> Record:
-        with self._path(place.file).open("rb") as file:
-            file.seek(place.offset)
-            return _records.decode(_entries.decode(file.read(place.size)).record)
+    def _read(self, place: _Place | None) -> Record | Exception | None:
+        if place is None:
+            return None
+        try:
+            with self._path(place.file).open("rb", buffering=0) as file:
+                return _records.decode(_entries.decode(os.pread(file.fileno(), place.size, place.offset)).record)
+        except (OSError, msgspec.DecodeError) as error:
+            return error
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:010}{_SUFFIX}"

@@ -8,7 +8,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -28,7 +28,7 @@ RESTART = 1012  # the code of a connection after whose end the client connects a
 
 
 _SURE = 1.0  # seconds after its last use for which a session counts as one of this server
-_AT_ONCE = 64  # snapshots that are made before others get their turn
+_AT_ONCE = 256  # snapshots that are made before others get their turn
 
 
 class Sessions:
@@ -138,7 +138,7 @@ class Sessions:
             for few in (its[start : start + _AT_ONCE] for start in range(0, len(its), _AT_ONCE)):
                 async with model.batcher.lock:
                     here = [session for session in few if session.id in self._live]
-                    records += [_record(model, session) for session in here if session.model is model]
+                    records += _records(model, [session for session in here if session.model is model])
                 await asyncio.sleep(0)
         lost = set(await self._store.put(records))
         for record in records:
@@ -252,7 +252,9 @@ class Sessions:
             batcher.pool.close(session.handle)
 
 
-def _record(model: Served, session: LiveSession) -> Record:
-    state = model.batcher.pool.snapshot(session.handle)
-    past = [] if session.past is None else list(session.past)
-    return Record(session.id, model.identity, session.n, session.last, state, model.name, past)
+def _records(model: Served, sessions: Sequence[LiveSession]) -> list[Record]:
+    states = model.batcher.pool.snapshots([session.handle for session in sessions])
+    return [
+        Record(one.id, model.identity, one.n, one.last, state, model.name, list(one.past or ()))
+        for one, state in zip(sessions, states, strict=True)
+    ]

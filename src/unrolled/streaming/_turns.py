@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.errors import UnrolledError
+from unrolled.data.examples.live_row import LiveSteps
+from unrolled.errors import DataError, UnrolledError
 
-__all__ = ["Run", "rounds", "runs_cut", "runs_of", "waves"]
+__all__ = ["Run", "allowed", "rounds", "runs_of", "waves"]
 
 Run = tuple[list[dict[str, Any]], UnrolledError | None]  # answers, and why there are no more
 
@@ -64,18 +65,35 @@ def rounds(slots: np.ndarray) -> list[np.ndarray]:
     return np.split(np.argsort(turn, kind="stable"), np.cumsum(np.bincount(turn))[:-1])
 
 
-def runs_cut(slots: np.ndarray, refused: dict[int, UnrolledError]) -> tuple[dict[int, UnrolledError], np.ndarray]:
-    """The first refused value of each slot, and (N,) bool: which values come before it.
+def allowed(
+    steps: LiveSteps, slots: np.ndarray, most: int, *, ends: bool
+) -> tuple[LiveSteps, dict[int, UnrolledError]]:
+    """The steps that are taken, and why a value has none.
 
     Args:
+        steps: those of N values.
         slots: (N,), whose value each is.
-        refused: why some of them are not pushed.
+        most: of one value.
+        ends: a value that is refused ends the run of its slot: those behind it are left out, and nothing is said of
+            them.
     """
-    first: dict[int, int] = {}
-    for item in sorted(refused):
-        first.setdefault(int(slots[item]), item)
-    before = [item < first.get(slot, len(slots)) for item, slot in enumerate(slots.tolist())]
-    return {item: refused[item] for item in first.values()}, np.array(before, bool)
+    refused = dict(steps.refused)
+    counts = np.bincount(steps.item, minlength=len(slots))
+    counts[list(steps.apart)] = list(map(len, steps.apart.values()))
+    for item in np.flatnonzero(counts > most).tolist():
+        many = f"the value has {counts[item]} steps, at most {most} are taken at once"
+        refused[item] = DataError(f"{many}: send it in parts")
+    if not refused:
+        return steps, refused
+    kept = np.ones(len(slots), bool)
+    kept[list(refused)] = False
+    if ends:
+        first: dict[int, int] = {}
+        for item in sorted(refused):
+            first.setdefault(int(slots[item]), item)
+        refused = {item: refused[item] for item in first.values()}
+        kept = np.array([item < first.get(slot, len(slots)) for item, slot in enumerate(slots.tolist())], bool)
+    return steps.only(kept), refused
 
 
 def runs_of(answers: Sequence[Any], counts: Sequence[int]) -> list[Run]:

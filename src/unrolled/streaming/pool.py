@@ -15,11 +15,11 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.data.examples.live_row import LiveSteps
-from unrolled.errors import DataError, ModelError, UnrolledError, UsageError
+from unrolled.errors import ModelError, UnrolledError, UsageError
 from unrolled.models.model import Model
 from unrolled.state import State, flatten, map_state
-from unrolled.streaming._turns import Run, rounds, runs_cut, runs_of, waves
-from unrolled.streaming.snapshots import Kept, Memory, read, written
+from unrolled.streaming._turns import Run, allowed, rounds, runs_of, waves
+from unrolled.streaming.snapshots import Kept, Memory, read, written, written_each
 
 __all__ = ["MOST_STEPS", "Pool"]
 
@@ -187,7 +187,18 @@ class Pool:
             state: Any = [self._rows.read(slots[row : row + 1]) for row in range(len(slots))]
         else:
             state = self._rows.read(slots)
-        return written(Kept(state, [self._before[slot] for slot in slots], self._steps[slots].tolist()), self._identity)
+        return written(self._with(state, slots), self._identity)
+
+    def snapshots(self, handles: Sequence[int]) -> list[bytes]:
+        """The `snapshot` of each of many sessions.
+
+        Raises:
+            UsageError: one of them is not open.
+        """
+        if self._rows.ragged:
+            return list(map(self.snapshot, handles))
+        slots = np.array([self._slot(handle) for handle in handles], np.int64)
+        return written_each(self._with(self._rows.read(slots), slots), self._identity)
 
     def load(self, saved: bytes) -> list[int]:
         """Open the sessions that `save` saved: their handles in the same order.
@@ -196,6 +207,9 @@ class Pool:
             ModelError: the bytes are not saved sessions, or belong to another model.
         """
         return self._open(self._read(saved))
+
+    def _with(self, state: Any, slots: np.ndarray) -> Kept:
+        return Kept(state, [self._before[slot] for slot in slots.tolist()], self._steps[slots].tolist())
 
     def _read(self, saved: bytes) -> Kept:
         return read(saved, self._first, self._identity, ragged=self._rows.ragged)
@@ -219,8 +233,8 @@ class Pool:
     def _open(self, kept: Kept) -> list[int]:
         handles = self._begin(count := len(kept.steps))
         slots = np.array([self._slots[handle] for handle in handles], np.int64)
-        states = kept.state if self._rows.ragged and count != 1 else [kept.state]
-        for part, state in zip(np.split(slots, len(states)) if count else (), states, strict=False):
+        apart = self._rows.ragged and count != 1
+        for part, state in zip(slots[:, None], kept.state, strict=True) if apart else [(slots, kept.state)][:count]:
             self._rows.write(part, map_state(lambda one: one.to(self._device), state))
         self._steps[slots] = kept.steps
         for slot, before in zip(slots.tolist(), kept.before, strict=True):
@@ -244,7 +258,7 @@ class Pool:
         values = [every_value[number] for number in numbers]
         remembered = [self._before[slot] for slot in slots.tolist()] if self._remembers else [{}] * len(values)
         steps = self._encode(values, remembered)
-        steps, refused = self._allowed(steps, slots, ends=ends)
+        steps, refused = allowed(steps, slots, self._most_steps, ends=ends)
         for item, error in refused.items():
             answers[numbers[item]] = error
         for item in steps.apart:
@@ -270,24 +284,6 @@ class Pool:
             return
         for item, row in zip(taken.tolist(), rows, strict=True):
             answers[numbers[item]] = row
-
-    def _allowed(
-        self, steps: LiveSteps, slots: np.ndarray, *, ends: bool
-    ) -> tuple[LiveSteps, dict[int, UnrolledError]]:
-        """The steps that are taken, and which values are refused."""
-        refused = dict(steps.refused)
-        counts = np.bincount(steps.item, minlength=len(slots))
-        counts[list(steps.apart)] = list(map(len, steps.apart.values()))
-        for item in np.flatnonzero(counts > self._most_steps).tolist():
-            many = f"the value has {counts[item]} steps, at most {self._most_steps} are taken at once"
-            refused[item] = DataError(f"{many}: send it in parts")
-        if not refused:
-            return steps, refused
-        kept = np.ones(len(slots), bool)
-        kept[list(refused)] = False
-        if ends:
-            refused, kept = runs_cut(slots, refused)
-        return steps.only(kept), refused
 
     def _kept(self, slots: np.ndarray) -> tuple[np.ndarray, State, np.ndarray, list[Memory]]:
         """All that a push changes in ``slots``, for `_put_back`."""

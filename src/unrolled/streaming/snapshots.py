@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from unrolled.errors import ModelError
-from unrolled.state import State, flatten, from_bytes, meta_of, to_bytes
+from unrolled.state import State, flatten, from_bytes, meta_of, rows_to_bytes, to_bytes
 
-__all__ = ["Kept", "Memory", "read", "written"]
+__all__ = ["Kept", "Memory", "read", "written", "written_each"]
 
 Memory = dict[str, list[float]]  # column name -> what its encoding remembers of earlier steps
 
@@ -30,8 +30,13 @@ class Kept(NamedTuple):
 
 def written(kept: Kept, identity: str) -> bytes:
     """The sessions as a safetensors file; ``identity`` is the fingerprint of the weights."""
-    meta = {"model": identity, "before": json.dumps(list(kept.before)), "steps": list(kept.steps)}
-    return to_bytes(kept.state, meta)
+    return to_bytes(kept.state, _meta(identity, list(kept.before), list(kept.steps)))
+
+
+def written_each(kept: Kept, identity: str) -> list[bytes]:
+    """Each session as a safetensors file of its own; the states are of one size."""
+    each = zip(kept.before, kept.steps, strict=True)
+    return rows_to_bytes(kept.state, [_meta(identity, [before], [steps]) for before, steps in each])
 
 
 def read(data: bytes, like: State, identity: str, *, ragged: bool) -> Kept:
@@ -46,11 +51,12 @@ def read(data: bytes, like: State, identity: str, *, ragged: bool) -> Kept:
     Raises:
         ModelError: it is not a snapshot, is damaged, or belongs to another model.
     """
-    steps = meta_of(data).get("steps")
-    several = len(steps) if ragged and isinstance(steps, list) and len(steps) != 1 else None
+    steps = meta_of(data).get("steps") if ragged else None
+    several = len(steps) if isinstance(steps, list) and len(steps) != 1 else None
     state, meta = from_bytes(data, like if several is None else [like] * several)
     if meta.get("model") != identity:
         raise ModelError("this snapshot belongs to a model with other weights")
+    steps = meta.get("steps")
     # Snapshots of earlier versions hold one session, and no number of steps.
     try:
         found: Any = json.loads(meta.get("before", "{}"))
@@ -62,6 +68,10 @@ def read(data: bytes, like: State, identity: str, *, ragged: bool) -> Kept:
     except (ValueError, TypeError, AttributeError):
         raise ModelError("this snapshot is damaged: its memory of earlier steps cannot be read") from None
     return Kept(state, before, counts)
+
+
+def _meta(identity: str, before: list[Memory], steps: list[int]) -> dict[str, Any]:
+    return {"model": identity, "before": json.dumps(before), "steps": steps}
 
 
 def _memory(kept: Any) -> Memory:
