@@ -45,7 +45,9 @@ def test_a_batch_that_is_shared_is_the_batch(name: str, how: str, made: Callable
 def test_it_stays_so_with_fewer_rows_than_ranks(
     name: str, how: str, made: Callable[[int, int, int], Path], times: Callable[[int, int], int]
 ) -> None:
-    same(made(times(4, 60), 4, 3), name, how)
+    if not times(0, 1):
+        pytest.skip("two ranks, of which one has no row of some batches, are tried above")
+    same(made(60, 4, 3), name, how)
 
 
 def test_every_task_is_trained() -> None:

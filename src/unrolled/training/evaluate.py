@@ -112,4 +112,10 @@ def sums_over(
             watch(outputs, batch)
     if together.alone:
         return total
-    return summed(load_tensors(part) for part in together.stack(save_tensors(total)))
+    numbered = {f"{place:06d} {name}": value for place, (name, value) in enumerate(total.items())}
+    return summed(_in_order(load_tensors(part)) for part in together.stack(save_tensors(numbered)))
+
+
+def _in_order(numbered: Sums) -> Sums:
+    """A file of tensors does not keep the order of its names, and metrics are shown in that of their sums."""
+    return {name.partition(" ")[2]: numbered[name] for name in sorted(numbered)}

@@ -94,10 +94,10 @@ class Checkpoints:
 
     def _compare(self, alike: Mapping[str, Tensor]) -> None:
         """Find bad memory, and computations that are not repeatable, before they spoil the run."""
-        digests = b"".join(_digest(tensor) for tensor in alike.values())
-        found = self._together.stack(digests)
+        names = sorted(alike)  # a restored optimiser has another order
+        found = self._together.stack(b"".join(_digest(alike[name]) for name in names))
         for rank, other in enumerate(found):
-            for at, name in enumerate(alike):
+            for at, name in enumerate(names):
                 if other[at * _DIGEST : (at + 1) * _DIGEST] != found[0][at * _DIGEST : (at + 1) * _DIGEST]:
                     raise TrainingError(
                         f"rank {rank} has another {name} than rank 0, though all ranks must be alike: its memory may "

@@ -1,0 +1,276 @@
+"""Runs on several ranks in which something happens: kills, signals, faults, other numbers of ranks.
+
+python scenarios.py FOLDER NAME …; prints a JSON object: name -> what went wrong, empty if nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from contracts.runs import RUNS, same_run
+from distributed.forked import ended, fork
+
+from unrolled.errors import DataError, Elsewhere, Interrupted, TrainingError
+from unrolled.runs.trained import Trained
+from unrolled.training import checkpoint
+from unrolled.training.trainer import Trainer
+
+__all__ = ["SCENARIOS"]
+
+_EXACT = {"plan": "fixed", "dropout": 0.0}  # what does not depend on random numbers of a rank
+_LONGEST = 60.0  # seconds until the others of a dead rank have ended
+
+
+def at_step(step: int, act: Callable[[Trainer], None]) -> None:
+    """From here on, this process does so before it takes ``step``, once."""
+    take, done = Trainer._step, []
+
+    def stepping(self: Trainer, *arguments: Any) -> None:
+        if self.progress.step == step and not done:
+            done.append(step)
+            act(self)
+        take(self, *arguments)
+
+    Trainer._step = stepping  # type: ignore[method-assign]
+
+
+def die(_: Any = None) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fit(name: str, out: Path, **more: Any) -> Trained:
+    return RUNS[name].fit(out, checkpoint_every="1", go_on=True, **more)
+
+
+def straight(name: str, out: Path, ranks: int = 2, **more: Any) -> None:
+    if not out.exists():
+        codes = ended(fork(ranks, lambda _: fit(name, out, **more)))
+        assert codes == [0] * ranks, codes
+
+
+def killed(folder: Path, name: str, kills: int) -> None:
+    """Ranks die in turn, at steps or while a checkpoint is written; the end is that of a run never stopped."""
+    out, dice = folder / "killed", random.Random(name)
+    straight(name, folder / "straight")
+    for number in range(kills):
+        step, victim, saving = 2 + number % 9, (number + 1) % 2, victim_saves(number)
+
+        def work(rank: int, step: int = step, victim: int = victim, saving: bool = saving) -> None:
+            if rank == victim and saving:
+                write, writes = checkpoint._write, []
+                checkpoint._write = lambda *a: die() if len(writes) >= step else (writes.append(1), write(*a))  # type: ignore[assignment]
+            elif rank == victim:
+                at_step(step, die)
+            else:
+                time.sleep(dice.random() * 0.01)
+            fit(name, out)
+
+        began = time.monotonic()
+        codes = ended(fork(2, work))
+        assert time.monotonic() - began < _LONGEST
+        assert codes[victim] == -signal.SIGKILL and codes[1 - victim] > 0, codes
+    assert ended(fork(2, lambda _: fit(name, out))) == [0, 0]
+    same_run(out, folder / "straight")
+
+
+def victim_saves(number: int) -> bool:
+    """Whether the leader is killed while it writes a checkpoint: each fourth time, when it is its turn."""
+    return number % 4 == 1
+
+
+def lanes_killed(folder: Path) -> None:
+    killed(folder, "lanes", int(os.environ.get("KILLS", "2")))
+
+
+def items_killed(folder: Path) -> None:
+    killed(folder, "items, of which few are compared with", int(os.environ.get("KILLS", "2")))
+
+
+def restarted_by_torchrun(folder: Path) -> None:
+    """Its agent starts all ranks again, as often as one dies; the end is that of a run that other processes made."""
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    name, restarts = "lanes", int(os.environ.get("RESTARTS", "2"))
+    straight(name, folder / "straight")
+
+    def work() -> None:
+        attempt = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+        if attempt < restarts and int(os.environ["RANK"]) == attempt % 2:
+            at_step(2 + attempt % 9, die)
+        fit(name, folder / "out")
+
+    agent = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=2,
+        run_id="once",
+        rdzv_backend="c10d",
+        rdzv_endpoint="127.0.0.1:0",
+        max_restarts=restarts,
+        start_method="fork",
+    )
+    elastic_launch(agent, work)()
+    same_run(folder / "out", folder / "straight")
+
+
+def a_dead_rank_is_named(folder: Path) -> None:
+    """The others say how to go on."""
+
+    def work(rank: int) -> None:
+        if rank == 1:
+            at_step(3, die)
+        try:
+            fit("plain rows", folder / "out")
+        except TrainingError as error:
+            assert "go_on" in str(error) and "has ended" in str(error), error
+            os._exit(7)
+
+    assert ended(fork(2, work)) == [7, -signal.SIGKILL]
+
+
+def other_numbers_of_ranks(folder: Path) -> None:
+    """A worker is told to stop: both save the same step. It goes on in mid-epoch on one rank, and on three."""
+    name = "lanes, k2 > k1"
+    for ranks in (1, 3):
+        out = folder / f"on-{ranks}"
+
+        def work(rank: int, out: Path = out) -> None:
+            if rank == 1:
+                at_step(5, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+            try:
+                fit(name, out, **_EXACT)
+            except Interrupted as error:
+                assert error.exit_code == 143 and "saved at step 6" in str(error), error
+                os._exit(error.exit_code)
+
+        assert ended(fork(2, work)) == [143, 143]
+        assert ended(fork(ranks, lambda _, out=out: fit(name, out, **_EXACT))) == [0] * ranks
+    straight(name, folder / "straight", 1, **_EXACT)
+    expected = torch_of(folder / "straight")
+    for ranks in (1, 3):
+        for key, tensor in torch_of(folder / f"on-{ranks}").items():
+            assert torch.allclose(tensor, expected[key], rtol=1e-5, atol=1e-5), (ranks, key)
+
+
+def torch_of(run: Path) -> dict[str, torch.Tensor]:
+    saved = checkpoint.newest(run / "checkpoints")
+    assert saved is not None
+    return {name: tensor for name, tensor in saved.tensors.items() if name.startswith(("model.", "average."))}
+
+
+def only_the_leader_writes(folder: Path) -> None:
+    """Any other process that opens a file of the run for writing fails."""
+    out = folder / "out"
+    (folder / "scratch").mkdir()
+
+    def work(rank: int) -> None:
+        tempfile.tempdir = str(folder / "scratch")
+
+        def hook(event: str, arguments: Any) -> None:
+            if event == "open" and rank and str(out) in str(arguments[0]):
+                write = isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+                if write or (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                    os._exit(9)
+            if event in ("os.mkdir", "os.rename", "os.remove", "shutil.rmtree") and rank and str(out) in str(arguments):
+                os._exit(8)
+
+        sys.addaudithook(hook)
+        trained = fit("rows by the clock", out)
+        assert trained.metrics and trained.folder == out
+        assert len(trained.predict({"text": ["abc"]})) == 1
+
+    assert ended(fork(2, work)) == [0, 0]
+    assert not [*(folder / "scratch").iterdir()]
+
+
+def a_fault_in_one_memory_is_found(folder: Path) -> None:
+    """A bit that differs ends the run; the message has the rank and the tensor."""
+
+    def flip(one: Trainer) -> None:
+        one.network.head.bias.data.view(torch.int32)[0] ^= 1  # type: ignore[union-attr, operator]
+
+    def work(rank: int) -> None:
+        if rank == 1:
+            at_step(3, flip)
+        try:
+            fit("plain rows", folder / "out")
+        except TrainingError as error:
+            assert "rank 1" in str(error) and "head.bias" in str(error), error
+            os._exit(7)
+
+    assert ended(fork(2, work)) == [7, 7]
+
+
+def an_error_of_one_rank_ends_all(folder: Path) -> None:
+    """It reports the error; the others only end."""
+
+    def work(rank: int) -> None:
+        try:
+            RUNS["plain rows"].fit(folder / "out", target="passed" if rank == 0 else "unheard")
+        except Elsewhere as error:
+            os._exit(10 + error.exit_code if "unheard" in str(error) else 1)
+        except DataError:
+            os._exit(5)
+
+    assert (codes := ended(fork(2, work))) == [13, 5], codes
+    assert not (folder / "out").exists()
+
+
+def they_start_at_any_time(folder: Path) -> None:
+    """Ranks that come late find a new run as new, and an old one as old."""
+    dice = random.Random(1)
+    for number in range(int(os.environ.get("STARTS", "2"))):
+        out, delays = folder / f"{number // 2}", [dice.random() * 0.3 for _ in range(2)]
+
+        def work(rank: int, out: Path = out, delays: list[float] = delays) -> None:
+            time.sleep(delays[rank])
+            assert fit("plain rows", out).metrics
+
+        assert ended(fork(2, work)) == [0, 0]
+
+
+SCENARIOS: dict[str, Callable[[Path], None]] = {
+    one.__name__: one
+    for one in (
+        lanes_killed,
+        items_killed,
+        restarted_by_torchrun,
+        a_dead_rank_is_named,
+        other_numbers_of_ranks,
+        only_the_leader_writes,
+        a_fault_in_one_memory_is_found,
+        an_error_of_one_rank_ends_all,
+        they_start_at_any_time,
+    )
+}
+
+
+def main(folder: Path, names: list[str]) -> None:
+    """Run the scenarios, each in a folder of its own."""
+    torch.set_num_threads(1)
+    found = {}
+    for name in names:
+        (folder / name).mkdir()
+        began = time.monotonic()
+        try:
+            SCENARIOS[name](folder / name)
+            found[name] = ""
+        except BaseException:
+            found[name] = traceback.format_exc()
+        print(name, round(time.monotonic() - began, 1), file=sys.stderr, flush=True)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
