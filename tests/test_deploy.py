@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import shlex
 import shutil
 import subprocess
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+import unrolled
 import unrolled.serving
 from unrolled.declarations import read_options
 
@@ -80,6 +84,50 @@ def test_every_command_in_a_file_is_checked() -> None:
 
 def texts() -> dict[str, str]:
     return {path.name: path.read_text("utf-8") for path in DEPLOY.iterdir() if path.name != "unrolled.service"}
+
+
+JOBSET = yaml.safe_load((DEPLOY / "jobset.yaml").read_text("utf-8"))
+SLURM = (DEPLOY / "slurm.sh").read_text("utf-8")
+RAY = ast.parse((DEPLOY / "ray_train.py").read_text("utf-8"))
+
+
+def test_trainings_are_started_so_that_they_may_be_started_again() -> None:
+    jobs = JOBSET["spec"]["replicatedJobs"][0]
+    job = jobs["template"]["spec"]
+    command = job["template"]["spec"]["containers"][0]["command"]
+    flags = {flag.partition("=")[0]: flag.partition("=")[2] for flag in command if flag.startswith("--")}
+    name = JOBSET["metadata"]["name"]
+    assert command[0] == "torchrun" and command[command.index("-m") + 1 :][:2] == ["unrolled", "fit"]
+    assert int(flags["--nnodes"]) == job["parallelism"] == job["completions"] and "--go-on" in flags
+    assert flags["--rdzv-endpoint"].startswith(f"{name}-{jobs['name']}-0-0.{name}:")
+    launched = " ".join(SLURM.replace("\\\n", " ").split())
+    assert "torchrun --nnodes" in launched and '-m unrolled fit "$data" --out "$out" --go-on "$@" &' in launched
+    calls = [node for node in ast.walk(RAY) if isinstance(node, ast.Call)]
+    fit = next(call for call in calls if ast.unparse(call.func) == "unrolled.fit")
+    assert (
+        {word.arg for word in fit.keywords}
+        == {"out", "go_on", "quiet"}
+        <= {*inspect.signature(unrolled.fit).parameters}
+    )
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_the_script_for_slurm_asks_for_another_turn_only_if_its_time_is_up(stop: bool, tmp_path: Path) -> None:
+    """With programs in place of those of SLURM: srun ends by itself, or when it is told to."""
+    waiting = "trap 'exit 1' TERM; sleep 20 & wait" if stop else "exit 7"
+    programs = {"scontrol": 'echo "$@" >> told; echo here', "srun": f'echo "$@" > started; {waiting}'}
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    job = {"SLURM_JOB_ID": "5", "SLURM_NNODES": "2", "SLURM_JOB_NODELIST": "here", "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    script = subprocess.Popen(["bash", str(DEPLOY / "slurm.sh"), "data", "out"], cwd=tmp_path, env=job)
+    if stop:
+        while not (tmp_path / "started").exists():
+            time.sleep(0.02)
+        script.terminate()
+    assert script.wait(20) == (1 if stop else 7)
+    assert ("requeue 5" in (tmp_path / "told").read_text()) == stop
+    assert "--rdzv-endpoint here:29400 --rdzv-id 5-0" in (tmp_path / "started").read_text()
 
 
 def test_the_ports_agree() -> None:

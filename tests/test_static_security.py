@@ -14,6 +14,9 @@ FOLDERS = ("src", "bench", "tools", "examples")
 FILES = [file for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*.py")) if OTHERS not in file.parents]
 
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "torch.hub"}
+MODULES |= {"torch.distributed.checkpoint", "torch.distributed.rpc"}  # they pickle what they write and send
+_PICKLED = ("all_gather", "gather", "broadcast", "scatter", "send", "recv")
+OBJECTS = tuple(f"{name}_object{more}" for name in _PICKLED for more in ("", "_list"))  # collectives that pickle
 CALLS = {
     *("eval", "exec", "compile", "__import__", "os.system", "os.popen", "os.execv", "os.execvp"),
     *("torch.save", "torch.load", "torch.hub.load", "torch.jit.load", "np.load", "numpy.load"),
@@ -42,7 +45,8 @@ def offences(source: str) -> list[str]:
                 f"{node.lineno}: import {name}" for name in names if forbidden(str(node.module)) or forbidden(name)
             ]
         elif isinstance(node, ast.Call):
-            found += [f"{node.lineno}: {dotted(node.func)}()"] if dotted(node.func) in CALLS else []
+            name = dotted(node.func)
+            found += [f"{node.lineno}: {name}()"] if name in CALLS or name.endswith(OBJECTS) else []
             for keyword in node.keywords:
                 value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
                 if (keyword.arg, value) in {("shell", True), ("weights_only", False), ("allow_pickle", True)}:
@@ -74,6 +78,9 @@ def test_no_source_downloads_anything() -> None:
         "from torch import hub",
         "import torch.hub",
         "import joblib.numpy_pickle",
+        "from torch.distributed import checkpoint",
+        "dist.all_gather_object(found, one)",
+        "dist.broadcast_object_list(found)",
         "torch.load(file)",
         "torch.load(file, weights_only=False)",
         "numpy.load(file, allow_pickle=True)",

@@ -54,3 +54,11 @@ def test_the_global_generator_decides() -> None:
         torch.manual_seed(seed)
         drawn.append(sampler.draw()[0].tolist())
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_seed_decides_what_is_drawn() -> None:
+    one, other = CandidateSampler(WEIGHTS, 2), CandidateSampler(WEIGHTS, 2)
+    one.reseed(3)
+    other.reseed(3)
+    torch.manual_seed(1)
+    assert one.draw()[0].tolist() == other.draw()[0].tolist()

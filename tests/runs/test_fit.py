@@ -155,3 +155,28 @@ def test_fit_prints_what_it_does_unless_it_is_told_where_or_not_to(
         assert out == ""
         assert ("task: classify" in err and "step 1," in err) if name == "printed" else err == ""
     assert any("task: classify" in line for line in lines)
+
+
+def test_one_call_starts_continues_and_loads_a_run(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"target": "label", "model": "gru", "hidden": 3, "steps": 4, "out": tmp_path / "run"}
+    steps: list[int] = []
+
+    class Stop(Exception):
+        pass
+
+    def stop(event: Event) -> None:
+        steps.append(event["step"])
+        if event["kind"] == "valid" and event["step"] == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        ur.fit(LABELLED, go_on=True, hooks=(stop,), checkpoint_every="1", **options)
+    lines: list[str] = []
+    model = ur.fit(LABELLED, go_on=True, say=lines.append, **options)
+    assert "resuming from step 1" in lines and not any(line.startswith("resuming from step 0") for line in lines)
+    lines.clear()
+    again = ur.fit(LABELLED, go_on=True, say=lines.append, **options)
+    assert again.metrics == model.metrics and lines == [f"{tmp_path / 'run'} is finished: nothing is left to train"]
+    for wrong in ({"out": None}, {"overwrite": True}):
+        with pytest.raises(UsageError, match="go_on"):
+            ur.fit(LABELLED, go_on=True, **{**options, **wrong})

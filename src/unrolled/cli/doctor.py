@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.cli.output import Told, emit
+from unrolled.errors import counted
 from unrolled.registry import FOLDERS, installed_members
 
 __all__ = ["doctor"]
@@ -36,15 +37,27 @@ _EXTRAS = {  # extra -> the packages that it installs, and their purpose
 
 
 def doctor(*, told: Told | None = None) -> None:
-    """Show what is installed, which implementation runs here, and what is missing, with the command to install it."""
+    """Show what is installed, which implementation runs here, and what is missing, with the command to install it.
+
+    Started by torchrun, it also says whether the processes reach each other.
+    """
     told = told or Told()
-    found = {**_machine(), **_packages(), "members": installed_members(), "writable": os.access(Path.cwd(), os.W_OK)}
+    found = {
+        **_machine(),
+        "ranks": _ranks(),
+        **_packages(),
+        "members": installed_members(),
+        "writable": os.access(Path.cwd(), os.W_OK),
+    }
+    if found["ranks"]["rank"]:
+        return  # rank 0 tells
     if told.json:
         emit(found)
         return
     print(f"python    {found['python']} on {found['system']}")
     print(f"cpu       {found['cpu']}, {found['cores']} cores, torch uses {found['threads']} threads")
     print(f"gpu       {found['gpu'] or 'none found by torch; everything runs on the CPU'}")
+    print(f"ranks     {_said_of(found['ranks'])}")
     print(f"fast      {found['fast']}")
     print("packages  " + ", ".join(f"{name} {version or 'MISSING'}" for name, version in found["packages"].items()))
     for extra, about in found["extras"].items():
@@ -69,6 +82,21 @@ def _machine() -> dict[str, Any]:
         "gpu": gpu,
         "fast": _fast_path(),
     }
+
+
+def _ranks() -> dict[str, Any]:
+    from unrolled.runs.on_ranks import tried_ranks
+
+    return tried_ranks()
+
+
+def _said_of(ranks: dict[str, Any]) -> str:
+    if ranks["ranks"] == 1:
+        return "1; torchrun starts several, which train one model together"
+    return (
+        f"{ranks['ranks']}, of which {ranks['local_ranks']} run here, with {counted(ranks['threads'], 'thread')} each; "
+        f"{ranks['backend']} adds up 4 MB in {1000 * ranks['seconds']:.1f} ms"
+    )
 
 
 def _fast_path() -> str:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Any
 
-from unrolled.errors import UsageError
+import torch
+
+from unrolled.errors import TrainingError, UsageError
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.storage.directories import write_file
 from unrolled.storage.tensors import load_tensors, save_tensors
 from unrolled.training.hooks import Hook
+from unrolled.training.joining import join
 from unrolled.training.together import Together, as_tensor
 
-__all__ = ["agreed", "alike", "check_source", "led_files", "only_leader", "place_of", "write_all"]
+__all__ = ["agreed", "alike", "check_source", "led_files", "only_leader", "place_of", "tried_ranks", "write_all"]
 
 Say = Callable[[str], None]
+
+_TRIED = 1 << 20  # numbers
 
 
 def place_of(
@@ -89,6 +96,29 @@ def write_all(folder: Path, files: Mapping[str, bytes], together: Together) -> N
 def only_leader(together: Together, say: Say, hooks: tuple[Hook, ...]) -> tuple[Say, tuple[Hook, ...]]:
     """The functions that are told of a run; none on the other ranks."""
     return (say, hooks) if together.leads else (lambda _: None, ())
+
+
+def tried_ranks() -> dict[str, Any]:
+    """The ranks that this process belongs to, and the seconds in which they add up 4 MB.
+
+    Raises:
+        TrainingError: the other ranks are not reached, or the sum is wrong.
+    """
+    together = join()
+    about = {"ranks": together.ranks, "rank": together.rank, "local_ranks": together.local}
+    about |= {"backend": together.backend, "threads": torch.get_num_threads()}
+    if together.alone:
+        return about
+    numbers = torch.full((_TRIED,), float(together.rank), device="cuda" if "nccl" in together.backend else "cpu")
+    together.add_up(torch.zeros_like(numbers))  # connects
+    together.wait()
+    began = time.perf_counter()
+    together.add_up(numbers)
+    found = {float(numbers.min()), float(numbers.max())}
+    seconds = time.perf_counter() - began
+    if found != {together.ranks * (together.ranks - 1) / 2}:
+        raise TrainingError(f"{together.ranks} ranks added up their numbers to {sorted(found)}, which is wrong")
+    return {**about, "seconds": seconds}
 
 
 def check_source(source: object, together: Together) -> None:
