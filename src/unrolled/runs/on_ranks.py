@@ -105,7 +105,7 @@ def tried_ranks() -> dict[str, Any]:
         TrainingError: the other ranks are not reached, or the sum is wrong.
     """
     together = join()
-    about = {"ranks": together.ranks, "rank": together.rank, "local_ranks": together.local}
+    about: dict[str, Any] = {"ranks": together.ranks, "rank": together.rank, "local_ranks": together.local}
     about |= {"backend": together.backend, "threads": torch.get_num_threads()}
     if together.alone:
         return about
