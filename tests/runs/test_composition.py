@@ -307,8 +307,9 @@ def test_what_does_not_apply_to_more_data_stays_as_it_is(forecast: Trained) -> N
     assert all(torch.equal(weights, before[name]) for name, weights in forecast.network.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["letters", "forecast"])
-@pytest.mark.parametrize("where", ["train", "judge", "manifest"])
+@pytest.mark.parametrize(
+    ("where", "name"), [("train", "letters"), ("judge", "forecast"), ("manifest", "letters"), ("manifest", "forecast")]
+)
 def test_a_run_that_stops_beside_its_training_ends_the_same(
     where: str, name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

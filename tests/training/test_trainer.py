@@ -21,13 +21,13 @@ from unrolled.training.trainer import Trainer
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_every_kind_of_question_is_learned(sample: str, tmp_path: Path) -> None:
-    one = trainer(tmp_path, sample, steps=25, lr=0.05)
+    one = trainer(tmp_path, sample, steps=15, lr=0.05)
     before = evaluate(one.network, one.task, one.valid, one.config)[one.task.watch]
     progress = one.run()
     after = evaluate(one.network, one.task, one.valid, one.config)
     assert after[one.task.watch] < before
     assert progress.best == pytest.approx(cost(one.task.chooses, after[one.task.chooses]), abs=1e-6)
-    assert progress.step == 25
+    assert progress.step == 15
 
 
 def test_hooks_are_told_of_steps_and_validations(tmp_path: Path) -> None:
