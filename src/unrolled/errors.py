@@ -117,12 +117,17 @@ class DataError(UnrolledError):
     ) -> None:
         if isinstance(file, Origin):
             file, row = (file.name, None) if row is None else file.place(row)
-        self.file, self.row, self.column, self.hint = file, row, column, hint
+        self.message, self.file, self.row, self.column, self.hint = message, file, row, column, hint
         place = [file] if file else []
         place += [f"row {row}"] if row is not None else []
         place += [f"column {column!r}"] if column else []
         text = f"{', '.join(place)}: {message}" if place else message
         super().__init__(f"{text} ({hint})" if hint else text)
+
+    def below(self, rows: int) -> DataError:
+        """The same error about data that has ``rows`` more rows before it."""
+        row = None if self.row is None else self.row + rows
+        return DataError(self.message, file=self.file, row=row, column=self.column, hint=self.hint)
 
     def details(self) -> dict[str, object]:
         return {"file": self.file, "row": self.row, "column": self.column, "hint": self.hint}

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from cli.support import SMALL, Done, Runs
 
-from unrolled.cli.tables import write_table
+from unrolled.cli.tables import write_tables
 from unrolled.runs.layouts import by_step_ahead
 
 Unrolled = Callable[..., Done]
@@ -129,7 +129,7 @@ def test_only_tags_are_written_as_sentences(unrolled: Unrolled, runs: Runs, tmp_
 
 def test_a_list_is_json_text_in_its_cell(tmp_path: Path) -> None:
     table = pa.table({"words": [["a", "b"], None]})
-    write_table(table, "csv", tmp_path / "a.csv")
+    write_tables([table], "csv", tmp_path / "a.csv")
     assert list(csv.reader(io.StringIO((tmp_path / "a.csv").read_text()))) == [["words"], ['["a", "b"]'], []]
 
 
@@ -145,6 +145,41 @@ def test_out_writes_the_format_of_its_name(unrolled: Unrolled, runs: Runs, tmp_p
     odd = unrolled("predict", runs.reviews, runs.file("reviews.csv"), "--out", tmp_path / "a.xls")
     assert odd.code == 2
     assert "--out must end in .csv" in odd.err
+
+
+def test_a_folder_has_a_part_for_each_file(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("a", "b", "c"):
+        shutil.copy(runs.file("reviews.csv"), source / f"{name}.csv")
+    for index in range(2):
+        done = unrolled("predict", runs.reviews, source, "--out", out, "--shard", f"{index}/2")
+    assert (done.code, done.err) == (0, f"40 rows in 1 part written to {out}\n")
+    assert sorted(path.name for path in out.iterdir()) == [f"part-{name}.csv.parquet" for name in "abc"]
+    again = unrolled("predict", runs.reviews, source, "--out", out, "--json").json
+    assert (again["rows"], again["written"], again["kept"]) == (0, 0, 3)
+    for words, wrong in (
+        (("predict", runs.reviews, source, "--shard", "0/2"), "give a folder as --out, not None"),
+        (("predict", runs.reviews, "-", "--out", out), "give a file or a folder, not -"),
+        (("predict", runs.reviews, source, "--out", out, "--shard", "2/2"), "--shard must be i/n with 0 ≤ i < n"),
+    ):
+        done = unrolled(*words, stdin=b"text\nx\n")
+        assert done.code == 2 and wrong in done.err
+
+
+def test_sums_of_shards_are_merged(unrolled: Unrolled, runs: Runs, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("a", "b", "c"):
+        shutil.copy(runs.file("reviews.csv"), source / f"{name}.csv")
+    for index in range(2):
+        assert unrolled("evaluate", runs.reviews, source, "--out", out, "--shard", f"{index}/2").code == 0
+    merged = unrolled("evaluate", runs.reviews, "--merge", out, "--json").json["metrics"]
+    whole = unrolled("evaluate", runs.reviews, source, "--json").json["metrics"]
+    assert merged == pytest.approx(whole, rel=1e-9)
+    assert "all files" in unrolled("evaluate", runs.reviews, "--merge", out).out
+    assert unrolled("evaluate", runs.reviews).code == 2
+    assert "only work together" in unrolled("evaluate", runs.reviews, source, "--shard", "0/2").err
 
 
 def test_predict_as_one_json_object(unrolled: Unrolled, runs: Runs) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from unrolled.cli.details import details
 from unrolled.cli.output import Told, emit, listed, note
+from unrolled.errors import UsageError
 from unrolled.runs.progress import Progress
+
+if TYPE_CHECKING:
+    from unrolled.api import Trained
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
     run: str,
-    file: str,
+    file: str | None = None,
     /,
     *,
     beam: int | None = None,
@@ -21,6 +26,9 @@ def evaluate(
     group: str | None = None,
     tunes: int | None = None,
     origins: int | None = None,
+    shard: str | None = None,
+    out: str | None = None,
+    merge: str | None = None,
     device: str = "auto",
     told: Told | None = None,
 ) -> None:
@@ -37,13 +45,24 @@ def evaluate(
         group: Column for whose values the metrics are shown too.
         tunes: Let a model of music write this many tunes, and report how many are valid, in metre and new.
         origins: Forecast from each of this many last steps of every sequence, and show metrics for each step ahead.
+        shard: i/n: only evaluate the files of process i, from 0, of n, and write the sums of the metrics to --out.
+        out: The folder that all shards write to.
+        merge: Instead of FILE: the folder to which all shards wrote. Print the metrics on all files together.
         device: cpu, cuda, or auto: a GPU if there is one. Default: auto.
     """
     told = told or Told()
+    if (file is None) == (merge is None):
+        raise UsageError("give the FILE to evaluate on, or --merge FOLDER, to which shards wrote their sums")
+    if (shard is None) != (out is None):
+        raise UsageError("--shard i/n and --out FOLDER only work together")
     from unrolled import api
+    from unrolled.metrics.metric import in_order
     from unrolled.metrics.scoring import signatures
 
     trained = api.load(run)
+    if file is None or shard is not None:
+        _shared(trained, run, (file, shard, out, merge), told, beam=beam, device=device)
+        return
     if origins is not None:
         with Progress(quiet=told.quiet):
             tested = trained.backtest(file, origins, device=device)
@@ -71,8 +90,6 @@ def evaluate(
         )
     ends = {"95 % from": 0, "to": 1}
     rows = {name: {measure: pair[end] for measure, pair in found.intervals.items()} for name, end in ends.items()}
-    from unrolled.metrics.metric import in_order
-
     print(listed(in_order(metrics), rows | then, own="this file"))
     if below := details(found):
         print(f"\n{below}")
@@ -81,3 +98,27 @@ def evaluate(
             f"note: intervals and parts are of {found.examined} of {found.units} sequences or stretches",
             quiet=told.quiet,
         )
+
+
+def _shared(
+    trained: Trained, run: str, asked: tuple[str | None, str | None, str | None, str | None], told: Told, **options: Any
+) -> None:
+    """Write the sums of a shard, or print the metrics of all."""
+    from unrolled.metrics.metric import in_order
+    from unrolled.runs.merged import merge_sums, write_sums
+    from unrolled.runs.shards import Shard
+
+    file, shard, out, merge = asked
+    if file is None:
+        metrics = merge_sums(trained, Path(str(merge)))
+        if told.json:
+            emit({"run": run, "merged": merge, "metrics": metrics})
+        else:
+            print(listed(in_order(metrics), {}, own="all files"))
+        return
+    with Progress(quiet=told.quiet):
+        path = write_sums(trained, Path(file), Path(str(out)), Shard.parse(str(shard)), **options)
+    if told.json:
+        emit({"run": run, "file": file, "written": str(path)})
+    else:
+        note(f"sums written to {path}", quiet=told.quiet)

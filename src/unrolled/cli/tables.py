@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -15,7 +16,7 @@ from unrolled.storage.directories import write_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FORMATS", "Format", "format_of", "write_table"]
+__all__ = ["FORMATS", "Format", "format_of", "write_tables"]
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "conll", "json"]
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "conll")
@@ -40,44 +41,71 @@ def format_of(file: str, stdin: BinaryIO | None = None) -> Format:
     return "parquet" if name.endswith(_BINARY) else "csv"
 
 
-def write_table(table: pa.Table, form: Format, out: Path | BinaryIO) -> None:
-    """Write ``table`` to a stream piece by piece, or to a file all or nothing.
+def write_tables(tables: Iterable[pa.Table], form: Format, out: Path | BinaryIO) -> int:
+    """Write ``tables``, the pieces of one table, to a stream piece by piece, or to a file all or nothing.
+
+    Returns:
+        how many rows they have.
 
     Raises:
         UsageError: the ending of the file's name is not a known format.
         SpaceError: the disk is full; an existing file is kept.
     """
+    from unrolled.runs.parts import Counted
+
+    counting = Counted(tables)
     if isinstance(out, Path):
         if out.suffix.lower().removeprefix(".") not in FORMATS:
             raise UsageError(f"--out must end in .{', .'.join(FORMATS)}, got {out}")
-        memory = io.BytesIO()
-        _write(table, form, memory)
-        write_file(out, memory.getvalue())
-        return
-    _write(table, form, out)
-    out.flush()
+        write_file(out, _written(counting, form))
+    else:
+        out.writelines(_written(counting, form))
+        out.flush()
+    return counting.rows
 
 
-def _write(table: pa.Table, form: Format, out: BinaryIO) -> None:
-    table = table if form == "parquet" else _without_bytes(table)
+def _written(tables: Iterable[pa.Table], form: Format) -> Iterator[bytes]:
     if form == "parquet":
-        import pyarrow.parquet as pq
+        from unrolled.runs.parts import as_parquet
 
-        pq.write_table(table, out)
-    elif form == "jsonl":
-        for batch in table.to_batches():
-            out.writelines(_json(row) + b"\n" for row in batch.to_pylist())
+        yield from as_parquet(tables)
+        return
+    shown = map(_without_bytes, tables)
+    if form == "jsonl":
+        for table in shown:
+            for batch in table.to_batches():
+                yield from (_json(row) + b"\n" for row in batch.to_pylist())
     elif form == "conll":
         from unrolled.runs.layouts import conll
 
-        out.write(conll(table).encode())
+        yield from (conll(table).encode() for table in shown)
     elif form == "json":
-        out.write(_json({"schema": SCHEMA, "rows": table.to_pylist()}) + b"\n")
+        yield from _object(row for table in shown for batch in table.to_batches() for row in batch.to_pylist())
     else:
-        from pyarrow import csv as arrow
+        yield from _lines(map(_flat, shown), "\t" if form == "tsv" else ",")
 
-        delimiter = "\t" if form == "tsv" else ","
-        arrow.write_csv(_flat(table), out, arrow.WriteOptions(delimiter=delimiter, quoting_style="needed"))
+
+def _object(rows: Iterable[Any]) -> Iterator[bytes]:
+    yield _json({"schema": SCHEMA}).removesuffix(b"}") + b', "rows": ['
+    for place, row in enumerate(rows):
+        yield (b", " if place else b"") + _json(row)
+    yield b"]}\n"
+
+
+def _lines(tables: Iterable[pa.Table], separator: str) -> Iterator[bytes]:
+    """CSV, whose columns are those of the first table."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    names: list[str] = []
+    for table in tables:
+        header, names = not names, names or table.column_names
+        nothing = pa.nulls(table.num_rows)
+        columns = [table.column(name) if name in table.column_names else nothing for name in names]
+        memory = io.BytesIO()
+        options = arrow.WriteOptions(include_header=header, delimiter=separator, quoting_style="needed")
+        arrow.write_csv(pa.table(columns, names), memory, options)
+        yield memory.getvalue()
 
 
 def _without_bytes(table: pa.Table) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,25 +10,54 @@ import pyarrow as pa
 from unrolled.data.config import DataConfig
 from unrolled.data.io.unpacking import contents
 from unrolled.data.io.utf8 import to_utf8
-from unrolled.data.readers._delimited import read_cells
+from unrolled.data.readers._csv_parts import CsvParts
 from unrolled.errors import DataError
 
-__all__ = ["as_written"]
+__all__ = ["AsWritten"]
+
+_BLOCK = 1 << 24  # bytes that are read at a time
 
 
-def as_written(table: pa.Table, file: Path, config: DataConfig) -> pa.Table:
-    """``table``, which was read from the CSV ``file``, with the original cells of that file: ``007`` stays ``007``.
+class AsWritten:
+    """The original cells of a CSV file, in the order of its rows: ``007`` stays ``007``.
 
-    A table whose rows are not those of the file, because steps were grouped, stays as it is. So does one of a file that
-    is only called a CSV, such as a workbook.
+    Args:
+        file: the file, from whose rows the answers were made, in order.
+        config: how it was read.
     """
+
+    def __init__(self, file: Path, config: DataConfig) -> None:
+        self._cells = _cells(file, config)
+        self._held: list[pa.Table] = []
+
+    def beside(self, table: pa.Table) -> pa.Table:
+        """``table``, whose rows are the next ones of the file, with the cells of the file.
+
+        A table whose rows are not those of the file, because steps were grouped, stays as it is. So does one of a file
+        that is only called a CSV, such as a workbook.
+        """
+        cells = self._next(table.num_rows)
+        if cells is None:
+            return table
+        for name in {*cells.column_names} & {*table.column_names}:
+            table = table.set_column(table.column_names.index(name), name, cells.column(name))
+        return table
+
+    def _next(self, rows: int) -> pa.Table | None:
+        while sum(part.num_rows for part in self._held) < rows:
+            part = next(self._cells, None)
+            if part is None:
+                return None
+            self._held.append(part)
+        joined = pa.concat_tables(self._held)
+        self._held = [joined.slice(rows)]
+        return joined.slice(0, rows)
+
+
+def _cells(file: Path, config: DataConfig) -> Iterator[pa.Table]:
     try:
         data = to_utf8(contents(file), config.text_encoding, str(file))
-        cells = read_cells(data, str(file), config, "\t" if file.suffix.lower() in (".tsv", ".tab") else None)
+        separator = "\t" if file.suffix.lower() in (".tsv", ".tab") else None
+        yield from CsvParts.of(data, str(file), config, separator, _BLOCK).cells()
     except DataError:  # it was read before, so it is of another format
-        return table
-    if cells.num_rows != table.num_rows:
-        return table
-    for name in {*cells.column_names} & {*table.column_names}:
-        table = table.set_column(table.column_names.index(name), name, cells.column(name))
-    return table
+        return

@@ -8,14 +8,15 @@ from unrolled.baselines.baseline import BASELINES
 from unrolled.batch import Discrete
 from unrolled.config import default_options
 from unrolled.data.examples.examples import Examples
-from unrolled.data.tables.sequences import Sequences
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.tables.sequences import Sequences, drop_missing
 from unrolled.errors import DataError, UsageError, named
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.tasks.task import Task
 from unrolled.training.plans import window
 
-__all__ = ["check_idle", "check_judged", "check_pieces", "check_positions", "searching"]
+__all__ = ["check_idle", "check_judged", "check_pieces", "check_positions", "searching", "with_target"]
 
 
 def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
@@ -127,6 +128,18 @@ def check_judged(metrics: dict[str, float], part: Sequences, horizon: int | None
         needed = f": a forecast needs more than {horizon} steps" if horizon else ""
         nothing = f"holds nothing that could be scored{needed}"
         raise DataError(nothing, file=part.origin, hint="give more or longer sequences")
+
+
+def with_target(part: Sequences, coder: Preprocessor) -> Sequences:
+    """The rows of ``part`` whose target is known, where the target is a column of its own.
+
+    Raises:
+        DataError: it lacks a column of the model, or the target is missing everywhere.
+    """
+    if coder.continues:
+        return part
+    coder.check_columns(part, with_target=True)
+    return drop_missing(part, coder.target)[0]
 
 
 def searching(task: Task, beam: int | None) -> Task:

@@ -155,10 +155,12 @@ def examine(
         group: a column whose values the metrics are shown for.
 
     Raises:
-        UsageError: there is no column ``group``, or it has no single value for each sequence.
+        UsageError: there is no column ``group``, or it has no single value for each sequence; or ``worst`` is below 0.
 
     Cost: one evaluation, and at most a few seconds.
     """
+    if worst < 0:
+        raise UsageError(f"{named('worst')} must be at least 0, got {worst}")
     names = None if group is None else _names(part, group)
     tally = Tally(len(task.labels)) if task.labels else None
     ranges = _ranges(examples.horizon)

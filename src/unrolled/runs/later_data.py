@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from unrolled.data.config import DataConfig
+from unrolled.data.encodings._alphabets import Name
 from unrolled.data.encodings.facets import Letters
 from unrolled.data.examples.known_kinds import known_kinds
 from unrolled.data.io.line_files import line_files
 from unrolled.data.tables.in_memory import from_arrow
-from unrolled.data.tables.read import read
+from unrolled.data.tables.read import read, read_blocks
 from unrolled.data.tables.recognition import meant_instead
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.tasks.task import Task
 
-__all__ = ["read_later"]
+__all__ = ["later_blocks", "read_later"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +36,42 @@ def read_later(data: Any, config: DataConfig, task: Task) -> Sequences:
         DataError: there is no such file, or it cannot be read.
         UsageError: it is of no form that can be read.
     """
+    asked = _asked(data, config, task)
+    sequences = read(asked.source, asked.config, asked.steps, asked.wanted, asked.timed, asked.alphabet)
+    for line in sequences.remarks:  # such as files that are left out, which get no answers
+        _log.warning("%s: %s", sequences.origin, line)
+    return sequences
+
+
+def later_blocks(data: Any, config: DataConfig, task: Task) -> Iterator[Sequences]:
+    """As `read_later`, block by block where a file is read so (see `read_blocks`).
+
+    Args:
+        data, config, task: as for `read_later`.
+
+    Raises:
+        DataError, UsageError: as in `read_later`.
+    """
+    asked, said = _asked(data, config, task), set[str]()
+    for part in read_blocks(*asked):
+        for line in {*part.remarks} - said:
+            _log.warning("%s: %s", part.origin, line)
+        said |= {*part.remarks}
+        yield part
+
+
+class _Asked(NamedTuple):
+    """What `read` is to do."""
+
+    source: Any
+    config: DataConfig
+    steps: bool
+    wanted: tuple[str, ...]
+    timed: dict[str, bool]
+    alphabet: Name | None
+
+
+def _asked(data: Any, config: DataConfig, task: Task) -> _Asked:
     if isinstance(data, str) and not Path(data).exists() and data != "-" and not line_files(data):
         hint = meant_instead(Path(data)) or "give a path, or a list of texts"
         raise DataError("there is no such file", file=data, hint=hint)
@@ -48,7 +86,4 @@ def read_later(data: Any, config: DataConfig, task: Task) -> Sequences:
         data = {only: list(data)}
     alphabet = next((encoding.alphabet for encoding in encodings.values() if isinstance(encoding, Letters)), None)
     reads = task.reads(task.options.model_dump())
-    sequences = read(data, config, reads.steps, reads.columns, timed=timed, alphabet=alphabet)
-    for line in sequences.remarks:  # such as files that are left out, which get no answers
-        _log.warning("%s: %s", sequences.origin, line)
-    return sequences
+    return _Asked(data, config, reads.steps, tuple(reads.columns), timed, alphabet)

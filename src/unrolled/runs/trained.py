@@ -15,13 +15,15 @@ from unrolled.data.batches.loader import Loader
 from unrolled.data.encodings.facets import Text
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Plan
-from unrolled.data.tables.sequences import Sequences, drop_missing
+from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, UsageError, named
 from unrolled.inspection.describe import Description, describe
 from unrolled.inspection.trace import Change, Keep, Trace, trace
+from unrolled.metrics.metric import Sums
+from unrolled.metrics.scoring import values
 from unrolled.models._copies import Copies
 from unrolled.models.model import Model
-from unrolled.runs.checks import check_judged, check_positions, searching
+from unrolled.runs.checks import check_judged, check_positions, searching, with_target
 from unrolled.runs.config import RunConfig
 from unrolled.runs.continuation import as_prompt
 from unrolled.runs.examination import Examination, examine
@@ -40,7 +42,7 @@ from unrolled.streaming.session import Session
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
 from unrolled.training.device import device_for
-from unrolled.training.evaluate import evaluate
+from unrolled.training.evaluate import sums_over
 from unrolled.training.plans import batch_settings, training_plan
 
 __all__ = ["WEIGHTS", "Trained"]
@@ -97,11 +99,15 @@ class Trained:
             DataError: the data cannot be read, or lacks a column of the model.
             UsageError: ``beam`` is out of range, or there is no such device.
         """
-        task, device = searching(self.task, beam), device_for(device)
-        part, examples = self._judged(data)
-        metrics = evaluate(self._copies.on(device), task, examples, self.config.training, device)
+        part = self.read(data)
+        metrics = values(self.sums(part, beam=beam, device=device), self.config.training.own)
         check_judged(metrics, part, self.task.coder.horizon)
         return metrics
+
+    def sums(self, data: Any, *, beam: int | None = None, device: str = "auto") -> Sums:
+        """What `evaluate` makes the metrics of: the sums of two sets of data, added, are those of both together."""
+        task, device = searching(self.task, beam), device_for(device)
+        return sums_over(self._copies.on(device), task, self._judged(data)[1], self.config.training, device)
 
     def examine(
         self, data: Any, *, worst: int = 0, group: str | None = None, beam: int | None = None, device: str = "auto"
@@ -116,8 +122,6 @@ class Trained:
         Raises:
             DataError, UsageError: as for `evaluate`; or there is no column ``group``, or ``worst`` is below 0.
         """
-        if worst < 0:
-            raise UsageError(f"{named('worst')} must be at least 0, got {worst}")
         task, device = searching(self.task, beam), device_for(device)
         part, examples = self._judged(data)
         network = self._copies.on(device)
@@ -169,9 +173,7 @@ class Trained:
         network = self._copies.on(device)
         columns = dict[str, Any](around(task, part, known, self.config.data.order) if task.coder.horizon else {})
         columns |= predictions(network, task, examples, plan, device)
-        if fitted:
-            columns |= fits(network, task, examples, known, device)
-        return with_columns(part, columns)
+        return with_columns(part, columns | (fits(network, task, examples, known, device) if fitted else {}))
 
     def generate(
         self,
@@ -317,20 +319,16 @@ class Trained:
             data: as for `evaluate`.
             epoch: each has another order.
         """
-        examples = self._judged(data)[1]
+        _, examples = self._judged(data)
         return Loader(examples, training_plan(examples, self.task.batching, self.config.training, epoch))
 
     def _answering(self, part: Sequences, examples: Examples) -> tuple[np.ndarray, Plan]:
-        """The steps of each row that its prediction is made from, and the batches that read them."""
-        known = known_steps(self.task, part, examples, self.config.data.by)
+        known = known_steps(self.task, part, examples, self.config.data.by)  # from which each prediction is made
         return known, examples.form.plans.answering(known, batch_settings(self.task.batching, self.config.training))
 
     def _judged(self, data: Any) -> tuple[Sequences, Examples]:
         """``data`` before and after encoding, without the rows that have no target."""
-        coder, part = self.task.coder, self.read(data)
-        if not coder.continues:
-            coder.check_columns(part, with_target=True)
-            part, _ = drop_missing(part, coder.target)
+        part = with_target(self.read(data), self.task.coder)
         return part, self.encode(part, target=True)
 
     def encode(self, part: Sequences, *, target: bool) -> Examples:
@@ -340,9 +338,7 @@ class Trained:
             DataError: it lacks a column of the model, or a value cannot be encoded.
         """
         coder = self.task.coder
-        if target and not coder.continues:
-            coder.check_columns(part, with_target=True)
-            part, _ = drop_missing(part, coder.target)
+        part = with_target(part, coder) if target else part
         examples = coder.encode(part, with_target=target)
         check_positions(self.network, self.task, examples, part)
         say(part.origin, coder.notes(part, examples))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ import pyarrow.json
 from unrolled.data.readers._object_lines import DEEPEST, each_is_an_object
 from unrolled.errors import DataError, named
 
-__all__ = ["read_json_lines"]
+__all__ = ["JsonParts", "read_json_lines"]
 
 _AT_ONCE = 1 << 20  # bytes of lines that are looked at together
 _LARGEST_BLOCK = 2**31 - 1
@@ -26,10 +27,10 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _CHANGED = re.compile(r"Column\(/([^/)]*).*changed from (\w+) to (\w+)")
 
 
-def read_json_lines(data: pa.Buffer, origin: str) -> pa.Table:
+def read_json_lines(data: pa.Buffer, origin: str, texts: Sequence[str] = ()) -> pa.Table:
     """A row for each line of ``data``, which is JSON Lines; blank lines are skipped.
 
-    Objects in cells become columns named ``key.inner``.
+    Objects in cells become columns named ``key.inner``. Texts that look like times are times, but not in ``texts``.
 
     Raises:
         DataError: a line is not an object, is nested too deep, or does not fit the lines before it.
@@ -39,10 +40,41 @@ def read_json_lines(data: pa.Buffer, origin: str) -> pa.Table:
         raise DataError("has no lines", file=origin)
     block = min(_LARGEST_BLOCK, max(1 << 20, 2 * int(np.diff(ends, prepend=0).max())))
     try:
-        return _flat(_parse(data, block))
+        return _flat(_parse(data, block, texts))
     except (pa.ArrowInvalid, UnicodeDecodeError):
         _check_lines(data, ends, origin)
         raise _conflict(data, ends, block, origin) from None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonParts:
+    """JSON Lines in parts of about ``size`` bytes."""
+
+    data: pa.Buffer
+    origin: str
+    borders: np.ndarray  # (parts + 1,) int64
+
+    @classmethod
+    def of(cls, data: pa.Buffer, origin: str, size: int) -> JsonParts:
+        """Cut ``data`` after lines."""
+        ends = _line_ends(np.frombuffer(data, np.uint8))
+        return cls(data, origin, np.array([0, *(int(ends[last - 1]) for _, last in _blocks(ends, size))]))
+
+    def __len__(self) -> int:
+        return len(self.borders) - 1
+
+    def read(self, index: int, texts: Sequence[str] = ()) -> pa.Table:
+        start, stop = self.borders[index : index + 2].tolist()
+        return read_json_lines(self.data.slice(start, stop - start), self.origin, texts)
+
+    def differ(self, index: int, column: str, kinds: tuple[pa.DataType, pa.DataType]) -> None:
+        if not all(pa.types.is_string(kind) or pa.types.is_timestamp(kind) for kind in kinds):
+            raise DataError(
+                f"has the type {kinds[1]}, but {kinds[0]} in earlier lines", file=self.origin, column=column
+            )
+
+    def whole(self) -> pa.Table:
+        return read_json_lines(self.data, self.origin)
 
 
 def _flat(table: pa.Table) -> pa.Table:
@@ -74,12 +106,12 @@ def _has_objects(data: pa.Buffer, ends: np.ndarray, origin: str) -> bool:
     return found
 
 
-def _blocks(ends: np.ndarray) -> Iterator[tuple[int, int]]:
-    """The lines in blocks of at most `_AT_ONCE` bytes or one line: the first, and the one after the last."""
+def _blocks(ends: np.ndarray, size: int = _AT_ONCE) -> Iterator[tuple[int, int]]:
+    """The lines in blocks of at most ``size`` bytes or one line: the first, and the one after the last."""
     first = 0
     while first < len(ends):
         start = int(ends[first - 1]) if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, start + _AT_ONCE, side="right")))
+        last = max(first + 1, int(np.searchsorted(ends, start + size, side="right")))
         yield first, last
         first = last
 
@@ -131,9 +163,10 @@ def _brackets(line: bytes) -> int:
     return int(np.cumsum(steps, dtype=np.int64).max(initial=0))
 
 
-def _parse(data: pa.Buffer, block: int) -> pa.Table:
-    options = pa.json.ReadOptions(block_size=block)
-    return pa.json.read_json(pa.BufferReader(data), options, pa.json.ParseOptions(newlines_in_values=False))
+def _parse(data: pa.Buffer, block: int, texts: Sequence[str] = ()) -> pa.Table:
+    schema = pa.schema([(name, pa.string()) for name in texts])
+    parse = pa.json.ParseOptions(newlines_in_values=False, explicit_schema=schema if texts else None)
+    return pa.json.read_json(pa.BufferReader(data), pa.json.ReadOptions(block_size=block), parse)
 
 
 def _conflict(data: pa.Buffer, ends: np.ndarray, block: int, origin: str) -> DataError:

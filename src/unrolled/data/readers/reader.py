@@ -5,7 +5,7 @@ A module with a line ``MEMBER = Reader(…)`` adds a reader; the names of helper
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,8 @@ class Reader:
         headed: whether ``config.header`` may name its columns; so it may those of every table.
         whole: reads a file that is one example as one row, in a folder of such files or for a table that names them;
             not needed where ``example`` is set. The first column is what a table's cell becomes.
+        scan: reads a file in blocks of about so many bytes, all with the same columns and types, so that it is never in
+            memory as a whole; ``None`` where only ``read`` can.
         sidecar: whether such files often only describe others; a folder is read by it only if nothing else fits.
         labelled: whether subfolders of its files are labels to learn, if ``example`` is ``None``.
     """
@@ -72,6 +74,7 @@ class Reader:
     tabular: bool = False
     headed: bool = False
     whole: Callable[[Path, DataConfig], pa.Table] | None = None
+    scan: Callable[[Path, DataConfig, int], Iterator[pa.Table]] | None = None
     sidecar: bool = False
     labelled: bool = False
 

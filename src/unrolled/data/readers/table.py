@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.ipc
 import pyarrow.parquet
 
 from unrolled.data.config import DataConfig
 from unrolled.data.io.unpacking import Beginning, contents
 from unrolled.data.io.utf8 import is_utf8, strip_bom, to_utf8
+from unrolled.data.readers._csv_parts import CsvParts
 from unrolled.data.readers._delimited import read_delimited
-from unrolled.data.readers._jsonlines import read_json_lines
+from unrolled.data.readers._jsonlines import JsonParts, read_json_lines
+from unrolled.data.readers._scan import Parts, arrow_blocks, arrow_table, parquet_blocks, text_blocks
 from unrolled.data.readers._shapes import first_lines, like_table
 from unrolled.data.readers.reader import Reader, ending_of
 from unrolled.errors import DataError, reason_of
 
-__all__ = ["read_table", "read_written"]
+__all__ = ["read_table", "read_written", "scan_table"]
 
 _JSON = (".jsonl", ".ndjson")
 _WRITTEN = (".csv", ".tsv", ".tab", *_JSON)
@@ -38,10 +40,33 @@ def read_table(path: Path, config: DataConfig) -> pa.Table:
     ending, data = ending_of(path, config, (*_WRITTEN, ".parquet", *_ARROW)), contents(path)
     begin = bytes(data[: min(data.size, 16)])
     if ending == ".parquet" or begin.startswith(_PARQUET):
-        return _decode(data, path, _parquet, "Parquet")
+        return next(_decoded(data, path, _parquet, "Parquet"))
     if ending in _ARROW or begin.startswith(_FEATHER):
-        return _decode(data, path, _arrow, "Arrow")
+        return next(_decoded(data, path, _arrow, "Arrow"))
     return read_written(data, str(path), config, ending or None)
+
+
+def scan_table(path: Path, config: DataConfig, size: int) -> Iterator[pa.Table]:
+    """The table in ``path``, in blocks of about ``size`` bytes.
+
+    Raises:
+        DataError: as in `read_table`.
+    """
+    ending, data = ending_of(path, config, (*_WRITTEN, ".parquet", *_ARROW)), contents(path)
+    begin = bytes(data[: min(data.size, 16)])
+    if ending == ".parquet" or begin.startswith(_PARQUET):
+        yield from _decoded(data, path, partial(parquet_blocks, size=size), "Parquet")
+    elif ending in _ARROW or begin.startswith(_FEATHER):
+        yield from _decoded(data, path, partial(arrow_blocks, size=size), "Arrow")
+    else:
+        yield from text_blocks(_parts(data, str(path), config, ending or None, size))
+
+
+def _parts(data: pa.Buffer, origin: str, config: DataConfig, suffix: str | None, size: int) -> Parts:
+    data, as_json = _prepared(data, origin, config, suffix)
+    if as_json:
+        return JsonParts.of(data, origin, size)
+    return CsvParts.of(data, origin, config, "\t" if suffix in (".tsv", ".tab") else None, size)
 
 
 def read_written(data: pa.Buffer, origin: str, config: DataConfig, suffix: str | None = None) -> pa.Table:
@@ -50,29 +75,38 @@ def read_written(data: pa.Buffer, origin: str, config: DataConfig, suffix: str |
     Raises:
         DataError: as in `read_table`.
     """
+    data, as_json = _prepared(data, origin, config, suffix)
+    if as_json:
+        return read_json_lines(data, origin)
+    return read_delimited(data, origin, config, "\t" if suffix in (".tsv", ".tab") else None)
+
+
+def _prepared(data: pa.Buffer, origin: str, config: DataConfig, suffix: str | None) -> tuple[pa.Buffer, bool]:
+    """The data in UTF-8 without a byte-order mark, and whether it is JSON Lines."""
     if is_utf8(config.text_encoding):
         data = strip_bom(data, origin)  # UTF-8 is checked cell by cell later, to name row and column
     else:
         data = to_utf8(data, config.text_encoding, origin)
     begin = bytes(data[: min(data.size, 4096)])
-    if suffix in _JSON or (_OBJECT.match(begin) if suffix else begin.lstrip().startswith(b"{")):
-        return read_json_lines(data, origin)
-    return read_delimited(data, origin, config, "\t" if suffix in (".tsv", ".tab") else None)
+    looks = _OBJECT.match(begin) is not None if suffix else begin.lstrip().startswith(b"{")
+    return data, suffix in _JSON or looks
 
 
-def _decode(data: pa.Buffer, path: Path, decode: Callable[[pa.Buffer], pa.Table], form: str) -> pa.Table:
+def _decoded(
+    data: pa.Buffer, path: Path, decode: Callable[[pa.Buffer], Iterable[pa.Table]], form: str
+) -> Iterator[pa.Table]:
     try:
-        table = decode(data)
-        # Reading does not check offsets, and following a crafted one would crash the process.
-        table.validate(full=True)
+        for table in decode(data):
+            # Reading does not check offsets, and following a crafted one would crash the process.
+            table.validate(full=True)
+            yield table
     except (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError) as error:
         reason = reason_of(error)
         raise DataError(f"is not a valid {form} file: {reason}", file=str(path)) from None
-    return table
 
 
-def _parquet(data: pa.Buffer) -> pa.Table:
-    return pa.parquet.ParquetFile(pa.BufferReader(data)).read()
+def _parquet(data: pa.Buffer) -> Iterator[pa.Table]:
+    yield pa.parquet.ParquetFile(pa.BufferReader(data)).read()
 
 
 def _recognises(beginning: Beginning) -> int:
@@ -84,10 +118,8 @@ def _recognises(beginning: Beginning) -> int:
     return like_table(first_lines(beginning))
 
 
-def _arrow(data: pa.Buffer) -> pa.Table:
-    if bytes(data[: min(6, data.size)]) == b"ARROW1":
-        return pa.ipc.open_file(pa.BufferReader(data)).read_all()
-    return pa.ipc.open_stream(pa.BufferReader(data)).read_all()
+def _arrow(data: pa.Buffer) -> Iterator[pa.Table]:
+    yield arrow_table(data)
 
 
-MEMBER = Reader(_SUFFIXES, read_table, recognises=_recognises, tabular=True)
+MEMBER = Reader(_SUFFIXES, read_table, recognises=_recognises, tabular=True, scan=scan_table)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,13 +27,14 @@ from unrolled.data.tables.record import FIELDS, as_steps
 from unrolled.data.tables.row_layout import find_layout
 from unrolled.data.tables.sequences import Sequences, infer_kinds, unusable
 from unrolled.data.tables.sets import separators_of, split_sets
-from unrolled.data.tables.source import Reading, open_source
+from unrolled.data.tables.source import Reading, open_blocks, open_source
 from unrolled.data.tables.times import look_at_times
 from unrolled.data.tables.whole_numbers import kinds_of_whole_numbers
 from unrolled.errors import DataError, Origin, UsageError, did_you_mean, lacking, named
 
-__all__ = ["read"]
+__all__ = ["read", "read_blocks"]
 
+_BLOCK = 1 << 24  # bytes
 _DAYS = 366  # most parts of a date: the days of a year
 
 
@@ -71,8 +73,52 @@ def read(
         {'load': 'number', 'works': 'category'}
     """
     config = config or DataConfig()
+    reading = open_source(source, config, alphabet, later=timed is not None)
+    return _arranged(reading, config, steps, wanted, timed, find_steps=find_steps)
+
+
+def read_blocks(
+    source: Any,
+    config: DataConfig,
+    steps: bool,
+    wanted: Collection[str],
+    timed: Mapping[str, bool],
+    alphabet: Name | None = None,
+    size: int = _BLOCK,
+) -> Iterator[Sequences]:
+    """`read` for a trained model, block by block: a file whose reader can is never in memory as a whole.
+
+    Where rows are steps that make sequences, and for all other sources, there is one block.
+
+    Args:
+        source, config, steps, wanted, timed, alphabet: as for `read`.
+        size: bytes of a block, about.
+
+    Raises:
+        DataError, UsageError: as in `read`.
+    """
+    if config.by or config.order or config.fields or steps:
+        yield read(source, config, steps, wanted, timed, alphabet)
+        return
+    first = 0
+    for reading in open_blocks(source, config, alphabet, size):
+        part = _arranged(reading, config, steps, wanted, timed)
+        yield replace(part, rows=np.arange(first, first + len(part))) if first else part
+        first += len(part)
+
+
+def _arranged(
+    reading: Reading,
+    config: DataConfig,
+    steps: bool,
+    wanted: Collection[str],
+    timed: Mapping[str, bool] | None,
+    *,
+    find_steps: bool = False,
+) -> Sequences:
+    """The sequences in what was opened; the arguments are those of `read`."""
     asked_for = {*config.target, *config.inputs, *wanted, *config.kinds, *(timed or ())}
-    reading = _with_named_index(open_source(source, config, alphabet, later=timed is not None))
+    reading = _with_named_index(reading)
     reading = replace(reading, table=with_key(reading.table, config.by))
     if config.order == DATE and DATE not in reading.table.column_names:
         reading = replace(reading, table=with_date_of_numbers(reading.table, ()).table)
@@ -95,7 +141,7 @@ def read(
     reading = _join_fields(reading, config)
     reading = _group(reading, config, steps, wanted, timed)
     reading = _leave_aside(reading, asked_for)
-    return _with_kinds(reading, config, steps, later=timed is not None)
+    return _with_kinds(reading, config, steps, timed)
 
 
 def _check_present(reading: Reading, config: DataConfig) -> None:
@@ -261,9 +307,14 @@ def _leave_aside(reading: Reading, asked_for: set[str]) -> Reading:
     return reading.without({field.name: field.metadata[b"aside"].decode() for field in fields})
 
 
-def _with_kinds(reading: Reading, config: DataConfig, steps: bool, later: bool) -> Sequences:
-    """The sequences: the kind of a column is the user's, or else its reader's, or else inferred from its values."""
-    used = reading.table.select([name for name in reading.table.column_names if name not in reading.dropped])
+def _with_kinds(reading: Reading, config: DataConfig, steps: bool, timed: Mapping[str, bool] | None) -> Sequences:
+    """The sequences: the kind of a column is the user's, or else its reader's, or else inferred from its values.
+
+    For a trained model only its own columns have a kind: those of the ``timed``.
+    """
+    later = timed is not None
+    names = [name for name in reading.table.column_names if name not in reading.dropped]
+    used = reading.table.select([name for name in names if timed is None or name in timed or name in config.kinds])
     kinds = {field.name: field.metadata[b"kind"].decode() for field in used.schema if b"kind" in (field.metadata or {})}
     if config.order in config.inputs:
         kinds[config.order] = "elapsed"
@@ -276,7 +327,7 @@ def _with_kinds(reading: Reading, config: DataConfig, steps: bool, later: bool) 
     kinds = infer_kinds(used, kinds, reading.origin)
     left = [name for name in used.column_names if name not in kinds]
     reading = reading.without({name: str(unusable(used.column(name))) for name in left})
-    if not kinds:
+    if not kinds and not later:
         reasons = "; ".join(f"{name!r} {why}" for name, why in reading.dropped.items())
         raise DataError(f"no column is left to learn from: {reasons}", file=reading.origin)
     return Sequences(

@@ -101,6 +101,12 @@ class Sequences:
         places = rows.astype(np.int64) if self.rows is None else self.rows[rows]
         return replace(self, table=_take(self.table, rows), first=first, rows=places)
 
+    def slice(self, start: int, stop: int) -> Sequences:
+        """The examples from ``start`` until before ``stop``; nothing is copied."""
+        first = None if self.first is None else self.first[start:stop]
+        places = np.arange(start, min(stop, len(self))) if self.rows is None else self.rows[start:stop]
+        return replace(self, table=self.table.slice(start, stop - start), first=first, rows=places)
+
 
 def infer_kinds(table: pa.Table, overrides: dict[str, str], origin: Origin) -> dict[str, str]:
     """The kind of each column that can be encoded: the one in ``overrides``, or else the encoding that fits best.

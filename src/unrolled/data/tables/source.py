@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -30,7 +30,7 @@ from unrolled.data.tables.parallel import read_parallel
 from unrolled.data.tables.recognition import Choice, UnknownFormat, reader_of_file, reader_with_names, readers_of_folder
 from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, counted, named
 
-__all__ = ["Reading", "open_source"]
+__all__ = ["Reading", "files_of", "open_blocks", "open_source"]
 
 _TABLE = "table"  # reads standard input, files with named columns, and labels beside pictures
 _SAID = 5  # remarks of the readers of single files that a folder repeats
@@ -94,6 +94,31 @@ def open_source(source: Any, config: DataConfig, alphabet: Name | None, later: b
     return replace(reading, table=wide(without_views(reading.table)))
 
 
+def open_blocks(source: Any, config: DataConfig, alphabet: Name | None, size: int) -> Iterator[Reading]:
+    """`open_source` for a trained model, in blocks of about ``size`` bytes where the reader of a file can scan it.
+
+    Raises:
+        DataError, UsageError: as in `open_source`.
+    """
+    path = Path(source) if isinstance(source, str | os.PathLike) and source != "-" else None
+    if path is None or line_files(source) or not path.is_file() or config.by == FILE:
+        yield open_source(source, config, alphabet, later=True)
+        return
+    try:
+        choice = _choice(path, config)
+    except UnknownFormat:
+        choice = Choice("")
+    reader: Reader | None = READERS.get(choice.reader) if choice.reader else None
+    if reader is None or reader.scan is None:
+        yield open_source(source, config, alphabet, later=True)
+        return
+    for table in reader.scan(path, config, size):
+        reading = _of_file(path, table, choice)
+        _check(reading.table, reading.origin)
+        reading = _with_files(source, reading, config, later=True)
+        yield replace(reading, table=wide(without_views(reading.table)))
+
+
 def _with_files(source: Any, reading: Reading, config: DataConfig, later: bool) -> Reading:
     """The reading with the contents of the files that its columns name; texts in a plain list are never names."""
     path = Path(source) if reading.origin is not IN_MEMORY and source != "-" else None
@@ -121,8 +146,7 @@ def _standard_input(config: DataConfig) -> Reading:
 
 def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) -> Reading:
     try:
-        named_columns = config.header and not config.format
-        choice = Choice(reader_with_names(path) or _TABLE) if named_columns else reader_of_file(path, config)
+        choice = _choice(path, config)
     except UnknownFormat:
         if not later:
             raise
@@ -133,6 +157,15 @@ def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) ->
         raise error
     if config.by == FILE and reader.tabular:
         table = name_files(table, path.parent, {path: table}, reader)
+    return _of_file(path, table, choice)
+
+
+def _choice(path: Path, config: DataConfig) -> Choice:
+    named_columns = config.header and not config.format
+    return Choice(reader_with_names(path) or _TABLE) if named_columns else reader_of_file(path, config)
+
+
+def _of_file(path: Path, table: pa.Table, choice: Choice) -> Reading:
     remarks = tuple(remark for remark in (choice.remark, *remarks_of(table)) if remark)
     cadence = _cadence(table)
     return Reading(table, Origin(str(path)), choice.reader, remarks, settled=_settled(table), cadence=cadence)
@@ -141,15 +174,8 @@ def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) ->
 def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     if config.header:
         raise UsageError(f"{named('header')} only works with a file, but {folder} is a folder")
-    names = readers_of_folder(files_in(folder), config)
-    counts = Counter(name for name in names.values() if name is not None)
-    if not counts:
-        known = ", ".join(READERS.names())
-        hint = f"if all are of one, give {named('format')}: {known}"
-        raise DataError("none of its files has a known format", file=str(folder), hint=hint)
-    chosen = max(sorted(counts), key=lambda name: (not READERS.get(name).sidecar, counts[name]))
+    names, chosen, files = _chosen_files(folder, config)
     reader: Reader = READERS.get(chosen)
-    files = _examples([file for file, name in names.items() if name == chosen])
     others = [file.relative_to(folder).as_posix() for file in names.keys() - {*files}]
     if reader.example is not None:
         beside = {file: READERS.get(name).read for file, name in names.items() if name and READERS.get(name).tabular}
@@ -170,6 +196,31 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
     origin = Origin(str(folder), tuple((str(file), part.num_rows) for file, part in tables.items()))
     table = table.combine_chunks() if table.nbytes < _SMALL else table
     return Reading(table, origin, chosen, tuple(remarks), settled=settled)
+
+
+def files_of(folder: Path, config: DataConfig) -> list[Path]:
+    """The files of ``folder`` that `open_source` reads as its rows, in order.
+
+    Raises:
+        DataError: none has a known format.
+        UsageError: each file is an example, not a table, so that they are read together.
+    """
+    _, chosen, files = _chosen_files(folder, config)
+    if READERS.get(chosen).example is not None:
+        raise UsageError(f"{folder} holds {chosen} files, of which each is one row, so they are not read file by file")
+    return files
+
+
+def _chosen_files(folder: Path, config: DataConfig) -> tuple[dict[Path, str | None], str, list[Path]]:
+    """The reader of each file, the one that reads the folder, and the files that it reads."""
+    names = readers_of_folder(files_in(folder), config)
+    counts = Counter(name for name in names.values() if name is not None)
+    if not counts:
+        known = ", ".join(READERS.names())
+        hint = f"if all are of one, give {named('format')}: {known}"
+        raise DataError("none of its files has a known format", file=str(folder), hint=hint)
+    chosen = max(sorted(counts), key=lambda name: (not READERS.get(name).sidecar, counts[name]))
+    return names, chosen, _examples([file for file, name in names.items() if name == chosen])
 
 
 def _examples(files: list[Path]) -> list[Path]:
