@@ -52,10 +52,12 @@ sanitize: $(STAMPS)/test
 	  LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so)" \
 	  $(CURDIR)/$(BIN)/python -m pytest -q -p no:cacheprovider $(addprefix tests/,$(KERNEL_TESTS))
 
-# Models of other libraries beside ours, each with the answers of its own library, from an environment of its own.
+# Models of other libraries beside ours, each with the answers of its own library, and the programs of docs/batch.md in
+# Ray Data, Spark (which needs Java 17) and Dask, from an environment of its own: minutes, and a gigabyte on the disk.
 engines: $(STAMPS)/test .venv-engines/made
 	.venv-engines/bin/python tools/check_keras.py --record .venv-engines/keras.npz
 	$(BIN)/python tools/check_keras.py --compare .venv-engines/keras.npz
+	PYTHONPATH=src .venv-engines/bin/python tools/check_engines.py
 
 check: $(STAMPS)/check
 	$(BIN)/ruff format --check .
@@ -109,6 +111,8 @@ $(STAMPS)/test: $(STAMPS)/demo
 	$(PYTHON) -m venv .venv-engines
 	.venv-engines/bin/python -m pip install --quiet --constraint constraints-engines.txt torch
 	.venv-engines/bin/python -m pip install --quiet --constraint constraints-engines.txt keras h5py
+	.venv-engines/bin/python -m pip install --quiet --constraint constraints-engines.txt 'ray[data]' pyspark 'dask[dataframe]' \
+	  $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])')
 	touch $@
 
 $(STAMPS)/browser: $(STAMPS)/test

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unrolled.api import (
+        Predictor,
         compare,
         convert_vectors,
         embed,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from unrolled.registry import register
 
 __all__ = [
+    "Predictor",
     "__version__",
     "compare",
     "convert_vectors",

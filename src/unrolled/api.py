@@ -25,6 +25,7 @@ from unrolled.layers.conversion import from_torch
 from unrolled.layers.keras import from_keras
 from unrolled.runs.compared import Comparison
 from unrolled.runs.comparison import compare_runs
+from unrolled.runs.engines import Predictor
 from unrolled.runs.fit import fit as fit_run
 from unrolled.runs.fit import resume as resume_run
 from unrolled.runs.inspecting import Inspection, inspect_run
@@ -47,6 +48,7 @@ __all__ = [
     "Found",
     "Horizon",
     "Inspection",
+    "Predictor",
     "Trained",
     "compare",
     "convert_vectors",

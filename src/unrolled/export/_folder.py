@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from unrolled.export._example import example_rows, example_values
+from unrolled.data.examples.example_rows import example_rows, example_values
 from unrolled.export._signature import signature_of, tokenizers_of
 from unrolled.export.exporter import Subject
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.runs.predicting import AHEAD, FITTED, PREDICTED
+from unrolled.runs.predicting import AHEAD, FITTED, MARK, PREDICTED
 
 __all__ = ["LAYOUTS", "by_channel", "conll", "data_of", "rounded"]
 
@@ -151,7 +151,7 @@ def conll(table: pa.Table) -> str:
 
 def data_of(table: pa.Table) -> list[str]:
     """The columns of a table of predictions that are not predictions."""
-    return [field.name for field in table.schema if b"predicted" not in (field.metadata or {})]
+    return [field.name for field in table.schema if MARK not in (field.metadata or {})]
 
 
 def rounded(table: pa.Table, names: Collection[str], digits: int) -> pa.Table:

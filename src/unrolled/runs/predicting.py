@@ -23,6 +23,7 @@ from unrolled.training.evaluate import run_over
 __all__ = [
     "AHEAD",
     "FITTED",
+    "MARK",
     "PREDICTED",
     "around",
     "fits",
@@ -33,6 +34,7 @@ __all__ = [
     "with_columns",
 ]
 
+MARK = b"predicted"  # in the metadata of a field: it is no column of the data
 AHEAD, _LAST, FITTED, PREDICTED = "_ahead", "_last", "_fitted", "_predicted"  # endings of the names of columns
 _AT_ONCE = 128  # windows in a batch
 
@@ -175,5 +177,5 @@ def with_columns(part: Sequences, columns: dict[str, Any]) -> pa.Table:
             taken = "is there already, so a prediction cannot have this name"
             raise DataError(taken, file=part.origin, column=name, hint="rename or drop the column")
         array = values if isinstance(values, pa.Array) else pa.array(values)
-        table = table.append_column(pa.field(name, array.type, metadata={"predicted": ""}), array)
+        table = table.append_column(pa.field(name, array.type, metadata={MARK: b""}), array)
     return table

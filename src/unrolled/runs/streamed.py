@@ -13,10 +13,11 @@ from unrolled.data.tables.sequences import Sequences
 from unrolled.metrics.metric import Sums
 from unrolled.metrics.scoring import summed
 from unrolled.runs.later_data import later_blocks
+from unrolled.runs.predicting import MARK
 from unrolled.runs.trained import Trained
 from unrolled.runs.unseen import gathered
 
-__all__ = ["predicted", "sums_of"]
+__all__ = ["concrete", "predicted", "sums_of"]
 
 _ROWS, _BYTES = 1 << 14, 1 << 26  # of a piece, at most: its answers are Python's objects for a moment
 _log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def predicted(
     for piece in _pieces(trained, data):
         with once.said(piece):
             table = trained.predict(piece, beam=beam, fitted=fitted, device=device)
-        schema = _concrete(table.schema) if schema is None else schema
+        schema = concrete(table.schema) if schema is None else schema
         yield table.cast(schema)
 
 
@@ -91,9 +92,10 @@ class _Once:
                 _log.warning("%s, %s", piece.origin, line)
 
 
-def _concrete(schema: pa.Schema) -> pa.Schema:
-    """``schema`` with numbers where no cell of the first piece shows a type: only numbers can be absent for a while."""
-    return pa.schema([field.with_type(_known(field.type)) for field in schema], schema.metadata)
+def concrete(schema: pa.Schema) -> pa.Schema:
+    """``schema`` with numbers where no answer of the first piece shows its type: only they can be absent so long."""
+    fields = [field.with_type(_known(field.type)) if MARK in (field.metadata or {}) else field for field in schema]
+    return pa.schema(fields, schema.metadata)
 
 
 def _known(kind: pa.DataType) -> pa.DataType:

@@ -1,4 +1,4 @@
-"""Made rows and live values for the self-check of an export: what columns can hold, nothing of the user's data."""
+"""Made rows and live values, to try a model on: what its columns can hold, nothing of the user's data."""
 
 from __future__ import annotations
 
