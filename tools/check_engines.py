@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -58,7 +59,7 @@ def main() -> None:
             folder = Path(name)
             moods = ["happy" if "good" in text else "sad" for text in _WORDS]
             table = {"text": [*_WORDS] * 8, "mood": moods * 8}
-            options = {"target": "mood", "kinds": {"text": "tokens"}, "hidden": 8, "steps": 20}
+            options: dict[str, Any] = {"target": "mood", "kinds": {"text": "tokens"}, "hidden": 8, "steps": 20}
             ur.fit(table, out=folder / "runs/reviews", quiet=True, **options)
             (folder / "new").mkdir()
             for number in range(_FILES):

@@ -47,7 +47,7 @@ class Predictor:
         threads: int = 1,
     ) -> None:
         self.run = str(Path(run).absolute())
-        self.options = {"beam": beam, "fitted": fitted, "device": device, "threads": threads}
+        self.options: dict[str, Any] = {"beam": beam, "fitted": fitted, "device": device, "threads": threads}
         self._lock = threading.Lock()
         self._loaded: Trained | None = None
 
