@@ -253,8 +253,7 @@ def memory(trained: Trained, data: Any, *, lags: int | None = None) -> Horizon:
         UsageError: the model reads no steps, or ``lags`` is below 2.
     """
     examples = trained.encode(trained.read(data), target=True)
-    batches, reached = asked_of(trained.task, examples, lags)
-    return memory_horizon(trained.network, batches, reached)
+    return memory_horizon(trained.network, *asked_of(trained.task, examples, lags))
 
 
 def probe(
@@ -321,8 +320,7 @@ def embed(
         DataError: ``source`` cannot be read, or holds too few words.
         SpaceError: ``out`` cannot be written.
     """
-    settings = Settings(size, model, epochs, window, negative, seed)
-    return write(source, Path(out), settings, min_count, say)
+    return write(source, Path(out), Settings(size, model, epochs, window, negative, seed), min_count, say)
 
 
 def similar(vectors: str | Path, word: str, *, most: int = 10) -> list[tuple[str, float]]:
