@@ -47,7 +47,10 @@ CASES: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
         {"x": [[[a, 2 * a] for a in wave(14, k)] for k in EIGHT], "y": ["abc", "bca"] * 8},
         {"target": "y", "task": "transcribe"},
     ),
-    "a translation": ({"x": TEXTS, "y": TEXTS[::-1]}, {"target": "y", "task": "translate", "tokens": "characters"}),
+    "a translation": (
+        {"x": TEXTS, "y": TEXTS[::-1]},
+        {"target": "y", "task": "translate", "tokens": "characters", "steps": 40, "lr": 0.02},
+    ),
     "letters": (
         {"x": ["GATTACA" * 2 + "ACGT"[k % 4] * 4 for k in EIGHT]},
         {"task": "next_step", "model": "gru", "kinds": {"x": "symbols"}},

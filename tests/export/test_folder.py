@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from export_cases import CASES, PLAIN, TEXTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,8 @@ from unrolled.data.encodings._written_words import split_written
 from unrolled.data.encodings.category import Category
 from unrolled.data.encodings.encoding import Role, Where
 from unrolled.data.encodings.tokens import Tokens
+from unrolled.decoding.beam import Beam, beam_search
+from unrolled.decoding.ctc import CtcBeam, ctc_beam, ctc_greedy
 from unrolled.errors import DataError
 
 pytest.importorskip("onnx", reason="onnx is not installed")
@@ -37,7 +40,7 @@ PROGRAMS = Path(unrolled.__file__).parent / "export" / "folder"
 @contextlib.contextmanager
 def programs(folder: Path) -> Iterator[ModuleType]:
     """The module ``run`` of a folder, whose other modules are forgotten afterwards."""
-    names = ("run", "read_columns", "read_symbols", "split_words", "write_answers")
+    names = ("run", "read_columns", "read_symbols", "split_words", "write_answers", "search_paths")
     sys.path.insert(0, str(folder))
     try:
         import run  # type: ignore[import-not-found]
@@ -78,6 +81,35 @@ def test_the_check_finds_what_differs(folders: Path) -> None:
     assert same({"a": [1.5]}, {"a": [2.0]}) == 0.25
     for found, wanted in (({"a": 1}, {"b": 1}), ([1], [1, 2]), ("x", "y"), (None, 1.0)):
         assert same(found, wanted) == math.inf
+
+
+def test_its_searches_find_what_those_of_the_package_find(sources: None) -> None:
+    import search_paths as search  # type: ignore[import-not-found]
+
+    for seed, width in enumerate((1, 2, 3, 8) * 5):
+        chances = torch.randn(6, 7, generator=torch.Generator().manual_seed(seed)).mul(2).log_softmax(-1)
+        rule = {"beam": width, "longest": 5, "end": 2, "never": [0, 1], "begin": 1}
+
+        def follow(ids: torch.Tensor, state: Any, chances: torch.Tensor = chances) -> tuple[torch.Tensor, Any]:
+            return chances[ids % 6] + 0.1 * state, (3 * state + ids[:, None]) % 5  # depends on all ids so far
+
+        state = torch.zeros(1, 1)
+
+        def step(ids: list[int], rows: list[int], follow: Any = follow) -> np.ndarray:
+            nonlocal state
+            scores, state = follow(torch.tensor(ids), state[rows])
+            return scores.log_softmax(-1).numpy()
+
+        first, after = follow(torch.tensor([1]), torch.zeros(1, 1))
+        settings = Beam(width=width, max_length=5)
+        (found,) = beam_search(follow, after, first, end=2, settings=settings, banned=[0, 1])
+        assert search.beam_search(step, rule) == found[0].ids
+        frames = torch.randn(1, 9, 5, generator=torch.Generator().manual_seed(seed)).mul(3).log_softmax(-1)
+        if width == 1:
+            wanted = ctc_greedy(frames, torch.tensor([9]))[0]
+        else:
+            wanted = ctc_beam(frames, torch.tensor([9]), CtcBeam(width=width))[0][0].ids
+        assert search.merged_search(frames[0].numpy(), width, 0) == wanted
 
 
 def test_it_needs_only_numpy_and_onnxruntime(folders: Path) -> None:

@@ -15,8 +15,8 @@ from unrolled.export.exporter import Subject
 __all__ = ["folder_of"]
 
 _PROGRAMS = (
-    *("run.py", "read_columns.py", "read_symbols.py", "split_words.py", "write_answers.py"),
-    *("run.mjs", "model.mjs", "columns.mjs", "answers.mjs", "index.html"),
+    *("run.py", "read_columns.py", "read_symbols.py", "split_words.py", "write_answers.py", "search_paths.py"),
+    *("run.mjs", "model.mjs", "columns.mjs", "answers.mjs", "search.mjs", "index.html"),
 )
 
 

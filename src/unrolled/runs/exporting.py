@@ -39,7 +39,7 @@ class _Trained(Protocol):
     @property
     def folder(self) -> Path | None: ...
 
-    def predict(self, data: Any, *, beam: int | None) -> pa.Table: ...
+    def predict(self, data: Any) -> pa.Table: ...
 
     def stream(self) -> Session: ...
 
@@ -78,9 +78,7 @@ def _subject(trained: _Trained) -> Subject:
 
     def predict(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         names = list(rows[0])
-        table = trained.predict(
-            {name: [row[name] for row in rows] for name in names}, beam=1 if trained.task.writes_text else None
-        )
+        table = trained.predict({name: [row[name] for row in rows] for name in names})
         given = trained.task.recipe.get("columns") or [name for name in table.column_names if name not in names]
         return table.select(list(given)).to_pylist()
 

@@ -138,7 +138,7 @@ class Transcribe(Task):
 
     @property
     def recipe(self) -> dict[str, Any]:
-        return {"how": "merged", "column": self.coder.target, "blank": BLANK}
+        return {"how": "merged", "column": self.coder.target, "blank": BLANK, "beam": self.options.beam}
 
     def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:
         return {"log_p": (outputs.apply("LogSoftmax", axis=-1), ("rows", "steps", self.outputs))}

@@ -127,7 +127,7 @@ class Translate(Task):
 
     @property
     def recipe(self) -> dict[str, Any]:
-        rules = {"begin": self._begin, "end": self._end, "never": list(self._never)}
+        rules = {"begin": self._begin, "end": self._end, "never": list(self._never), "beam": self.options.beam}
         return {"how": "written", "column": self.coder.target, **rules}
 
     def graph(self, outputs: Value, inputs: Mapping[str, Value], lengths: Value) -> dict[str, Shaped]:

@@ -1,10 +1,9 @@
 // The outputs of the graph as answers, by the rule in signature.json: the same as write_answers.py.
 // Part of a model exported by Unrolled. An output is { data, dims }, its first axis the rows.
 
-const UNKNOWN = 0, SPECIALS = 3, BEST = 10;
+import { argmax, beamSearch, mergedSearch } from "./search.mjs";
 
-/** The place of the largest of `values`; the first of equals. */
-export const argmax = (values) => values.reduce((best, value, place) => (value > values[best] ? place : best), 0);
+const UNKNOWN = 0, SPECIALS = 3, BEST = 10;
 
 /** The values of one row of an output. */
 function rowOf({ data, dims }, row) {
@@ -69,22 +68,18 @@ const RULES = {
     return { [`${name}_predicted`]: writtenOut(target, ids), [`${name}_p`]: sure };
   },
   merged({ rule, name, target }, outputs, row, size) {
-    const best = folded(rowOf(outputs.log_p, row), outputs.log_p.dims.at(-1)).slice(0, size).map(argmax);
-    return { [`${name}_predicted`]: writtenOut(target, best.filter((id, t) => id !== rule.blank && id !== best[t - 1])) };
+    const frames = folded(rowOf(outputs.log_p, row), outputs.log_p.dims.at(-1)).slice(0, size);
+    return { [`${name}_predicted`]: writtenOut(target, mergedSearch(frames, rule.beam, rule.blank)) };
   },
   async written({ rule, name, target }, outputs, row, size, model) {
-    const ids = [rule.begin];
-    let state = Object.fromEntries(Object.entries(outputs).filter(([key]) => key.startsWith("state.")).map(([key, value]) => [key, model.onlyRow(value, row)]));
-    for (let step = 0; step < rule.longest; step++) {
-      const found = await model.run({ ...state, symbols: model.integers([ids.at(-1)], [1]) }, 1, "decoder");
-      const scores = rowOf(found.log_p, 0);
-      rule.never.forEach((id) => { scores[id] = -Infinity; });
-      const best = argmax(scores);
-      if (best === rule.end) break;
-      ids.push(best);
+    let state = Object.fromEntries(Object.entries(outputs).filter(([key]) => key.startsWith("state.")).map(([key, value]) => [key, model.onlyRows(value, [row])]));
+    const ids = await beamSearch(async (last, rows) => {
+      state = Object.fromEntries(Object.entries(state).map(([key, value]) => [key, model.onlyRows(value, rows)]));
+      const found = await model.run({ ...state, symbols: model.integers(last, [last.length]) }, last.length, "decoder");
       state = Object.fromEntries(Object.keys(state).map((key) => [key, found[`${key}.after`] ?? state[key]]));
-    }
-    return { [`${name}_predicted`]: writtenOut(target, ids.slice(1)) };
+      return last.map((_, at) => rowOf(found.log_p, at));
+    }, rule);
+    return { [`${name}_predicted`]: writtenOut(target, ids) };
   },
 };
 

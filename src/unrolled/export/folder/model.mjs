@@ -101,10 +101,11 @@ export class Model {
 
   integers(values, dims) { return new this.ort.Tensor("int64", BigInt64Array.from(values, BigInt), dims); }
 
-  /** Only one row of a tensor. */
-  onlyRow({ type, data, dims }, row) {
-    const width = dims.slice(1).reduce((a, b) => a * b, 1);
-    return new this.ort.Tensor(type, data.slice(row * width, (row + 1) * width), [1, ...dims.slice(1)]);
+  /** Only these rows of a tensor, in this order. */
+  onlyRows({ type, data, dims }, rows) {
+    const width = dims.slice(1).reduce((a, b) => a * b, 1), found = new data.constructor(rows.length * width);
+    rows.forEach((row, at) => found.set(data.subarray(row * width, (row + 1) * width), at * width));
+    return new this.ort.Tensor(type, found, [rows.length, ...dims.slice(1)]);
   }
 
   firstState({ dtype, shape, first }, rows) {

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from read_symbols import SPECIALS, UNKNOWN, Column, Symbolic
+from search_paths import beam_search, marginals, merged_search, viterbi
 
 if TYPE_CHECKING:
     from run import Model
 
 _BEST = 10  # items that are named
-_UNLIKELY = -1e30  # the score of what is never written
 
 Outputs = dict[str, np.ndarray]
 Row = dict[str, Any]
@@ -104,24 +104,21 @@ class Answers:
         return {f"{self.name}_predicted": self._written_out(ids), f"{self.name}_p": chances[blank].max(-1).tolist()}
 
     def _merged(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
-        best = outputs["log_p"][row, :size].argmax(-1)
-        kept = (best != self.rule["blank"]) & np.append(True, best[1:] != best[:-1])[:size]
-        return {f"{self.name}_predicted": self._written_out(best[kept])}
+        ids = merged_search(outputs["log_p"][row, :size], self.rule["beam"], self.rule["blank"])
+        return {f"{self.name}_predicted": self._written_out(np.array(ids, np.int64))}
 
     def _written(self, outputs: Outputs, row: int, size: int, model: Model) -> Row:
-        """The likeliest symbol at each step, written from the memory of the encoder."""
-        rule, ids = self.rule, [self.rule["begin"]]
+        """The likeliest sequence, written from the memory of the encoder."""
         state = {name: value[row : row + 1] for name, value in outputs.items() if name.startswith("state.")}
-        for _ in range(rule["longest"]):
-            found = model.run({**state, "symbols": np.array(ids[-1:], np.int64)}, 1, "decoder")
-            scores = found["log_p"][0].copy()
-            scores[rule["never"]] = _UNLIKELY
-            best = int(scores.argmax())
-            if best == rule["end"]:
-                break
-            ids.append(best)
+
+        def step(ids: list[int], rows: list[int]) -> np.ndarray:
+            nonlocal state
+            state = {name: value[rows] for name, value in state.items()}
+            found = model.run({**state, "symbols": np.array(ids, np.int64)}, len(ids), "decoder")
             state |= {name: found[f"{name}.after"] for name in state if f"{name}.after" in found}
-        return {f"{self.name}_predicted": self._written_out(np.array(ids[1:], np.int64))}
+            return found["log_p"]
+
+        return {f"{self.name}_predicted": self._written_out(np.array(beam_search(step, self.rule), np.int64))}
 
     def _written_out(self, ids: np.ndarray) -> Any:
         column = self.target
@@ -132,35 +129,6 @@ class Answers:
     def _symbol(self, id_: int) -> Any:
         assert self.target is not None
         return "<end>" if id_ == self.rule["end"] else self.target.symbol(id_)
-
-
-def viterbi(potentials: np.ndarray) -> np.ndarray:
-    """(T,) the path with the highest sum of (T, K + 1, K) potentials; row K of the first step is the beginning."""
-    if not len(potentials):
-        return np.zeros(0, np.int64)
-    score, back = potentials[0, -1], []
-    for step in potentials[1:, :-1]:
-        paths = score[:, None] + step
-        back.append(paths.argmax(0))
-        score = paths.max(0)
-    path = [int(score.argmax())]
-    for before in reversed(back):
-        path.append(int(before[path[-1]]))
-    return np.array(path[::-1], np.int64)
-
-
-def marginals(potentials: np.ndarray) -> np.ndarray:
-    """(T, K) the probability of each label at each step, over all paths."""
-    if not len(potentials):
-        return np.zeros((0, potentials.shape[-1]))
-    forward, backward = [potentials[0, -1]], [np.zeros(potentials.shape[-1])]
-    for step in potentials[1:, :-1]:
-        forward.append(_log_sum(forward[-1][:, None] + step, 0))
-    for step in potentials[:0:-1, :-1]:
-        backward.append(_log_sum(step + backward[-1], 1))
-    both = np.stack(forward) + np.stack(backward[::-1])
-    found: np.ndarray = np.exp(both - _log_sum(both, 1)[:, None])
-    return found
 
 
 def same(found: Any, wanted: Any) -> float:
@@ -176,8 +144,3 @@ def same(found: Any, wanted: Any) -> float:
     if isinstance(wanted, float) and isinstance(found, int | float):
         return abs(found - wanted) / max(1.0, abs(wanted))
     return 0.0 if found == wanted else float("inf")
-
-
-def _log_sum(values: np.ndarray, axis: int) -> np.ndarray:
-    most = values.max(axis, keepdims=True)
-    return (most + np.log(np.exp(values - most).sum(axis, keepdims=True))).squeeze(axis)
