@@ -132,7 +132,7 @@ def test_weights_that_cost_too_much_are_refused(text_run: Trained, tmp_path: Pat
         task=text_run.task,
         network=text_run.network,
         training=text_run.config.training,
-        valid=lambda: text_run.encode(valid, target=True),
+        valid=lambda option: text_run.encode(valid, target=True),
     )
     with pytest.raises(UsageError, match=r"with int8 weights \w+ is .*, which is worse by more than tolerate = 0.01"):
         measured(cast(Subject, subject), broken, "int8", 0.01)
@@ -141,7 +141,7 @@ def test_weights_that_cost_too_much_are_refused(text_run: Trained, tmp_path: Pat
 
 
 def test_data_in_memory_cannot_be_measured_again(waves: Trained, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="was trained on data in memory.* leave quantise and half out"):
+    with pytest.raises(UsageError, match="was trained on data in memory.* leave quantise out"):
         waves.export(tmp_path / "out", quantise="int8")
 
 

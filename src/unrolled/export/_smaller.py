@@ -23,14 +23,22 @@ Stored = Literal["int8", "float16"]
 _MOST = 127  # of an int8
 _FEWEST, _NARROWEST = 256, 8  # numbers of a weight, and of one of its rows, from which rounding saves space
 _EXACT = 1e-6  # how far float32 may be off
+_OPTIONS: dict[Stored, str] = {"int8": "quantise", "float16": "half"}
 
 
-def rounded(network: Model, stored: Stored) -> Model:
-    """A copy whose weights can be stored so: with ``int8``, each row of a weight has its own scale; biases stay."""
+def rounded(network: Model, stored: Stored, fewest: int = _FEWEST, narrowest: int = _NARROWEST) -> Model:
+    """A copy whose weights can be stored so: with ``int8``, each row of a weight has its own scale; biases stay.
+
+    Args:
+        network: the model.
+        stored: how its weights are to be stored.
+        fewest: numbers of a weight from which rounding saves space.
+        narrowest: the same of a row.
+    """
     found: Model = copy.deepcopy(network)
     with torch.no_grad():
         for weight in found.parameters():
-            if weight.dim() < 2 or weight.numel() < _FEWEST or weight[0].numel() < _NARROWEST:
+            if weight.dim() < 2 or weight.numel() < fewest or weight[0].numel() < narrowest:
                 continue
             if stored == "float16":
                 weight.copy_(weight.half())
@@ -68,7 +76,7 @@ def measured(subject: Subject, smaller: Model, stored: Stored, tolerate: float) 
     Raises:
         UsageError: it is worse by more than ``tolerate`` of its value.
     """
-    task, examples = subject.task, subject.valid()
+    task, examples = subject.task, subject.valid(_OPTIONS[stored])
     name = task.chooses
     before, after = (
         evaluate(network, task, examples, subject.training).get(name, float("nan"))

@@ -6,9 +6,10 @@ import numpy as np
 
 from unrolled.config import Part, option
 from unrolled.errors import ModelError
+from unrolled.export._smaller import measured, rounded
 from unrolled.export.c_code import files
 from unrolled.export.c_code.arithmetic_of import Machine
-from unrolled.export.c_code.constants import Storage
+from unrolled.export.c_code.constants import NARROWEST, Storage
 from unrolled.export.c_code.header_and_code import Unit, code, header, sized
 from unrolled.export.c_code.replay import STEPS, Tried, answered, tried
 from unrolled.export.c_code.step_of import Step, identifier, step_of
@@ -40,6 +41,9 @@ class C(Exporter):
             examples=("int8",),
             also=("quantize", "quantization", "dtype", "precision"),
         )
+        tolerate: float = option(
+            0.01, "How much worse smaller weights may make the measure that chose them, as a share of it.", ge=0, le=1
+        )
         tables: bool = option(False, "Write the names of symbols and labels into the C as texts.")
 
     def __init__(self, options: C.Options) -> None:
@@ -48,15 +52,19 @@ class C(Exporter):
     def files(self, subject: Subject) -> dict[str, bytes]:
         task, network, own = subject.task, subject.network, self.options
         step, storage = step_of(task, network), Storage(own.quantise is not None)
+        costs: list[str] = []
         name = own.name or identifier(subject.name.lower())
         title = f"{task.name} of {task.coder.target}, {network.title}"
         steps = tried(step)
         right, row = _answers(subject, step, steps)
-        small: list[str] = []
         if storage.small:
-            rounded = _worked_out(step, steps, storage, row)
-            small, right = _lost(rounded, right, step), rounded
-            self.notes += small[-2:]
+            smaller = rounded(network, "int8", fewest=0, narrowest=NARROWEST)
+            costs = ["", "## int8", "", measured(subject, smaller, "int8", own.tolerate)]
+            step = step_of(task, smaller)
+            found = _worked_out(step, steps, storage, row)
+            costs += _lost(found, right, step)
+            right = found
+            self.notes += costs[3:]
         unit = Unit(name, title, step, storage, own.tables)
         cost = sized(unit)
         self.notes.append(
@@ -69,7 +77,7 @@ class C(Exporter):
             "check.c": files.check(unit, row),
             "expected.txt": files.expected(steps, right),
             "Makefile": files.makefile(name),
-            "README.md": files.readme(unit, row, small),
+            "README.md": files.readme(unit, row, costs),
         }
         if step.symbols or step.answers:
             written["names.txt"] = files.names(step)
@@ -116,16 +124,16 @@ def _apart(found: np.ndarray, right: np.ndarray) -> float:
 def _lost(rounded: np.ndarray, right: np.ndarray, step: Step) -> list[str]:
     """What int8 weights change, in sentences."""
     largest, spread = np.abs(rounded - right).max(), float(right.std(0).mean())
-    lines = ["", "## int8", ""]
     if step.program.choice is None:
         off = float(np.sqrt(np.square(rounded - right).mean()))
         said = f"of {largest:.3g} at most and {off:.3g} typically; the answers themselves vary by {spread:.3g}"
     else:
         same = float((rounded.argmax(1) == right.argmax(1)).mean())
         said = f"of {largest:.3g} at most in a probability; the likeliest value is the same in {same:.1%} of the steps"
-    lines.append(f"Weights are int8. Over the steps of the check this changes the answers by differences {said}.")
-    lines.append("The answers in expected.txt are those of the rounded weights.")
-    return lines
+    return [
+        f"Over the steps of the check this changes the answers by differences {said}.",
+        "The answers in expected.txt are those of the rounded weights.",
+    ]
 
 
 MEMBER = C

@@ -27,7 +27,8 @@ class Subject:
         network: the weights.
         name: what it is called: the name of the run.
         training: the options of the run's training, which give batch sizes and metrics.
-        valid: reads the validation split of the run again, for exporters that measure what a smaller file costs.
+        valid: reads the validation split of the run again, for exporters that measure what a smaller file costs; where
+            it cannot, the error names the option to leave out.
         predict: the answers to rows of cells, for a self-check.
         stream: the answers of a new session to values that are pushed, one after another.
         with_network: the same with another network, such as one with rounded weights.
@@ -37,7 +38,7 @@ class Subject:
     network: Model
     name: str
     training: TrainingConfig
-    valid: Callable[[], Examples]
+    valid: Callable[[str], Examples]
     predict: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
     stream: Callable[[list[Any]], list[dict[str, Any]]]
     with_network: Callable[[Model], Subject]

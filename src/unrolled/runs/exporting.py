@@ -72,8 +72,8 @@ def export(trained: _Trained, out: Path, to: str, options: Mapping[str, Any], *,
 def _subject(trained: _Trained) -> Subject:
     run = str(trained.folder) if trained.folder is not None else "this model"
 
-    def valid() -> Examples:
-        instead = f"leave {named('quantise')} and {named('half')} out"
+    def valid(option: str) -> Examples:
+        instead = f"leave {named(option)} out"
         return trained.encode(held_out_again(trained.config, run, instead)["valid"], target=True)
 
     def predict(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,9 +9,11 @@ import numpy as np
 
 from unrolled.program.instructions import Constant
 
-__all__ = ["Storage", "c_number", "quantised"]
+__all__ = ["NARROWEST", "Storage", "c_number", "quantised"]
 
 _LINE = 116  # columns
+_EXACT = 1e-6  # of the largest number: how far float32 may be off
+NARROWEST = 2  # numbers of a row of a weight from which int8 saves space
 
 
 def quantised(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -32,16 +34,21 @@ class Storage:
     """How constants are stored.
 
     Attributes:
-        small: weights are int8.
-        texts: name -> what the file has of it, for constants that were asked for.
+        small: weights that were rounded to int8 are stored so.
     """
 
     small: bool
-    texts: dict[str, str] = field(default_factory=dict)
+    _fits: dict[str, bool] = field(default_factory=dict, init=False, repr=False)
 
     def is_small(self, constant: Constant) -> bool:
-        """Whether a constant is int8 with scales."""
-        return self.small and constant.is_weight
+        """Whether a constant is int8 with scales: a weight that was rounded so, of which nothing is lost."""
+        if not self.small or not constant.is_weight or constant.values.shape[1] < NARROWEST:
+            return False
+        if constant.name not in self._fits:
+            q, scale = quantised(constant.values)
+            off = np.abs(q * scale.astype(np.float64)[:, None] - constant.values).max(initial=0)
+            self._fits[constant.name] = bool(off <= _EXACT * np.abs(constant.values).max(initial=0))
+        return self._fits[constant.name]
 
     def value(self, constant: Constant) -> np.ndarray:
         """What a constant holds once it is stored, as float64."""

@@ -20,7 +20,7 @@ def beam_search(step: Step, rule: dict[str, Any]) -> list[int]:
     """The likeliest ids after the beginning, up to the end: the best of ``rule["beam"]`` hypotheses at each step.
 
     Args:
-        step: the last ids of the hypotheses, and which row of the step before each of them goes on from -> log p (B, K).
+        step: the last ids of the hypotheses, and the row of the step before that each of them goes on -> log p (B, K).
         rule: the entry ``answer`` of signature.json.
     """
     width, longest, end = rule["beam"], rule["longest"], rule["end"]
