@@ -10,6 +10,16 @@ from unrolled.export.c_code.header_and_code import Unit, count_of, inputs_of, si
 from unrolled.export.c_code.replay import STEPS, Tried
 from unrolled.export.c_code.step_of import Step
 
+_COUNTER = """\
+#ifdef TIMED
+#include <time.h>
+#ifndef CYCLES /* a counter of the processor; README.md names that of a Cortex-M */
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+#define CYCLES __builtin_ia32_rdtsc()
+#endif
+#endif
+#endif
+"""
 _CHAOTIC = """
 This model enlarges small differences from step to step, the rounding of its numbers too, so that no two programs agree
 on it for long. The check therefore begins a new row after every {row} steps.
@@ -113,6 +123,36 @@ int main(void)
 """
 
 
+def _timing(name: str, step: Step) -> str:
+    """C that measures a step."""
+    return f"""\
+#ifdef TIMED
+    {{
+        const clock_t start = clock();
+        long repeats = 0;
+        double least = 0.0; /* cycles of a step in the fastest hundred: in others the processor did other work too */
+        while (clock() - start < CLOCKS_PER_SEC / 2) {{
+#ifdef CYCLES
+            const unsigned long before = (unsigned long)CYCLES;
+#endif
+            for (k = 0; k < 100; k++, repeats++)
+                {name}_step(&state, {_arguments(step)}outputs);
+#ifdef CYCLES
+            {{
+                const double took = (double)((unsigned long)CYCLES - before) / 100.0;
+                least = least == 0.0 || took < least ? took : least;
+            }}
+#endif
+        }}
+        printf("%.3f microseconds", 1e6 * (double)(clock() - start) / CLOCKS_PER_SEC / (double)repeats);
+        if (least > 0.0)
+            printf(", %.0f cycles", least);
+        printf(" a step\\n");
+    }}
+#endif
+"""
+
+
 def check(unit: Unit, row: int) -> str:
     """A program that compares with ``expected.txt``, or measures the time of a step; rows have ``row`` steps."""
     name, step = unit.name, unit.step
@@ -122,15 +162,7 @@ def check(unit: Unit, row: int) -> str:
    it answers. With TIMED it also measures the time of a step. */
 #include <math.h>
 #include <stdio.h>
-#ifdef TIMED
-#include <time.h>
-#ifndef CYCLES /* a counter of the processor; README.md names that of a Cortex-M */
-#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
-#define CYCLES __builtin_ia32_rdtsc()
-#endif
-#endif
-#endif
-
+{_COUNTER}
 #include "{name}.h"
 
 #ifndef TOLERANCE
@@ -166,31 +198,7 @@ int main(void)
 over:
     printf("%s: ", same && steps ? "same" : "DIFFERENT");
     printf("%d steps, largest difference %.2g of the largest answer or 1\\n", steps, (double)worst);
-#ifdef TIMED
-    {{
-        const clock_t start = clock();
-        long repeats = 0;
-        double least = 0.0; /* cycles of a step in the fastest hundred: in others the processor did other work too */
-        while (clock() - start < CLOCKS_PER_SEC / 2) {{
-#ifdef CYCLES
-            const unsigned long before = (unsigned long)CYCLES;
-#endif
-            for (k = 0; k < 100; k++, repeats++)
-                {name}_step(&state, {_arguments(step)}outputs);
-#ifdef CYCLES
-            {{
-                const double took = (double)((unsigned long)CYCLES - before) / 100.0;
-                least = least == 0.0 || took < least ? took : least;
-            }}
-#endif
-        }}
-        printf("%.3f microseconds", 1e6 * (double)(clock() - start) / CLOCKS_PER_SEC / (double)repeats);
-        if (least > 0.0)
-            printf(", %.0f cycles", least);
-        printf(" a step\\n");
-    }}
-#endif
-    return same && steps ? 0 : 1;
+{_timing(name, step)}    return same && steps ? 0 : 1;
 }}
 """
 
