@@ -30,11 +30,16 @@ class Page(str):
     """A page for browsers."""
 
 
+class File(bytes):
+    """A file of the user's."""
+
+
 # What is no JSON: how it is named in an operation -> its type, and its schema.
 _PLAIN: dict[Any, tuple[str, dict[str, Any]]] = {
     str: ("text/plain", {"type": "string"}),
     Page: ("text/html", {"type": "string"}),
     bytes: (_STATE, {"type": "string", "format": "binary"}),
+    File: ("application/octet-stream", {"type": "string", "format": "binary"}),
 }
 
 
@@ -112,8 +117,8 @@ class Operation(Struct, frozen=True):
     """What an address takes and gives.
 
     Attributes:
-        reads: type of the request's body, or its schema; ``bytes``: the state of a session, ``str``: a plain text,
-            `Page`: HTML;
+        reads: type of the request's body, or its schema; ``bytes``: the state of a session, `File`: any file,
+            ``str``: a plain text, `Page`: HTML;
             ``None``: it has none.
         gives: type of the answer, likewise.
         status: of an answer that is no error.
@@ -157,6 +162,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1/models"): Operation(gives=Row),
     ("GET", "/v1/models/{name}"): Operation(gives=Row, fails=(404,)),
     ("POST", "/v1/predict"): Operation(Table, Row, fails=(*_BODY, 404, 406, 415, 422, 504), query=("model",)),
+    ("POST", "/v1/read"): Operation(File, Row, fails=(*_BODY, 404, 422, 504), query=("model", "name")),
     ("POST", "/v1/reload"): Operation(gives=Reloaded, fails=(409,)),
     ("GET", "/metrics"): Operation(gives=str),
     ("GET", "/v2"): Operation(gives=Row),

@@ -1,4 +1,4 @@
-"""``POST /v1/predict``: predictions for whole tables."""
+"""``POST /v1/predict`` and ``/v1/read``: predictions for whole tables, and files for the page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unrolled.serving.predict_tables import FORMS, JSON
 from unrolled.serving.predictor import Work
 from unrolled.serving.refusals import Refused
 
-__all__ = ["predict"]
+__all__ = ["predict", "read"]
 
 
 async def predict(request: Request) -> Response:
@@ -25,6 +25,14 @@ async def predict(request: Request) -> Response:
     answer = form if "*" in wanted else _form(wanted, "NotAcceptable")
     work = Work("tables", request.url.path, answer, {"reads": form, "writes": answer})
     return await service.predictor.answer(model, work, request)
+
+
+async def read(request: Request) -> Response:
+    """``POST /v1/read?model=NAME&name=FILE``: what a model makes of a file that is one example, such as a recording."""
+    service = request.app.state.service
+    model = service.models.find(request.query_params.get("model"))
+    asked = {"name": request.query_params.get("name", ""), "streams": "" if model.cannot_stream else "yes"}
+    return await service.predictor.answer(model, Work("files", request.url.path, JSON, asked), request)
 
 
 def _form(named: str, otherwise: str) -> str:

@@ -199,6 +199,15 @@ class Audio:
             )
         return Listener(self.frames, np.array(self.mean), np.array(self.std), self.scale)
 
+    def hear(self, data: memoryview, where: Where) -> list[list[float]]:
+        """The frames of a recording, each as a live session takes it.
+
+        Raises:
+            DataError: it is damaged or too long.
+            UsageError: as for `listen`.
+        """
+        return self.listen().push(to_samples(data, self.frames.rate, _fail(where, None)))
+
     def encode_live(self, value: Any, before: Sequence[float], where: Where) -> tuple[np.ndarray, list[float]]:
         """(1, W) float32 of a frame from `listen`, or (T, W) of a recording's bytes, and an empty memory.
 
@@ -208,8 +217,7 @@ class Audio:
         """
         width = len(self.mean)
         if isinstance(value, bytes):
-            heard = self.listen().push(to_samples(memoryview(value), self.frames.rate, _fail(where, None)))
-            return np.array(heard, np.float64).reshape(-1, width).astype(np.float32), []
+            return np.array(self.hear(memoryview(value), where), np.float64).reshape(-1, width).astype(np.float32), []
         if isinstance(value, list | tuple | np.ndarray) and len(value) == width:
             numbers = [item for item in value if isinstance(item, int | float | np.number)]
             frame = np.array(numbers, np.float64).astype(np.float32)

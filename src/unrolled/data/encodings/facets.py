@@ -21,6 +21,7 @@ from unrolled.data.encodings.encoding import Encoded, Role, Where
 __all__ = [
     "Channels",
     "Flagged",
+    "Heard",
     "Items",
     "Label",
     "Labels",
@@ -229,6 +230,19 @@ class Pitches(Protocol):
     @property
     def is_roll(self) -> bool:
         """Whether each step is the 88 keys of a piano, each 0 or 1 and never missing."""
+
+
+@runtime_checkable
+class Heard(Protocol):
+    """The facet of an encoding whose cells are recordings, of which a live session takes a frame at a time."""
+
+    def hear(self, data: memoryview, where: Where) -> list[list[float]]:
+        """A recording as the values of a live session, one for each frame.
+
+        Raises:
+            DataError: it is not a whole recording.
+            UsageError: frames depend on later ones.
+        """
 
 
 @runtime_checkable

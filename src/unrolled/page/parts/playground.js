@@ -9,7 +9,7 @@ class Asking {
 
   async ask(path, what, more = {}) {
     const headers = { ...(this.token ? { Authorization: `Bearer ${this.token}` } : {}), ...(what ? { "Content-Type": "application/json" } : {}), ...more.headers };
-    const answer = await fetch(path, { method: what ? "POST" : "GET", ...more, headers, body: what && JSON.stringify(what) });
+    const answer = await fetch(path, { method: what ? "POST" : "GET", ...more, headers, body: more.bytes ?? (what && JSON.stringify(what)) });
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => ({ error: { message: `the server answered ${answer.status}` } }));
     throw Object.assign(new Error(told.error.message), { status: answer.status });
@@ -185,8 +185,8 @@ function playing(place, asking, model, cursor) {
     chart.draw();
     cursor.look?.(asking, live);
   }
-  async function push(x) {
-    const y = await live.push(x);
+  const push = async (x) => answered(x, await live.push(x));
+  function answered(x, y) {
     count += 1;
     steps.push({ n: count, x, y });
     if (steps.length > SHOWN) steps.shift();
@@ -221,9 +221,19 @@ function playing(place, asking, model, cursor) {
   function take(file) {
     const kind = file.name.toLowerCase().match(/\.\w+$/)?.[0] ?? "";
     if (model.writes && [".txt", ".abc", ".md"].includes(kind)) return queue(async () => { await written.fill((await file.text()).slice(0, MOST)); });
-    if (kind === ".csv") return queue(() => rows(file));
-    said.textContent = `this page reads ${model.writes ? "text and " : ""}CSV files; for ${kind || "other files"}, type: unrolled predict RUN ${file.name}`;
-    return null;
+    return queue(() => (kind === ".csv" ? rows(file) : whole(file)));
+  }
+  // A file that is one example, such as a tune or a recording: the server says what its values are.
+  async function whole(file) {
+    said.textContent = `reading ${file.name} …`;
+    const headers = { "Content-Type": "application/octet-stream" };
+    const told = await (await asking.ask(`/v1/read?model=${encodeURIComponent(model.model)}&name=${encodeURIComponent(file.name)}`, null, { method: "POST", headers, bytes: file })).json();
+    stopped = false;
+    for (const x of told.values ?? []) {
+      if (stopped) break;
+      await push(x);
+    }
+    for (const y of told.rows ?? []) answered({}, y);
   }
 
   const written = model.writes ? texts(asking, model, { queue, push, again, next, said, read: () => read, took: (text) => { read = text; } }) : null;
