@@ -21,7 +21,7 @@ BASE = ("errors", "registry", "declarations", "config", "batch", "state", "watch
 ORDER = (
     *(*BASE, "program", "storage", "metrics", "page", "music", "synthetic"),
     *("data.config", "data.io", "data.media", "data.encodings", "data.readers", "data.tables", "data.vectors"),
-    *("data.plans", "data.forms", "data.examples", "data.batches"),
+    *("data.plans", "data.forms", "data.examples", "data.store", "data.batches"),
     *(
         "layers.graph",
         "layers.modules",

@@ -95,6 +95,7 @@ def fit(
     resume: bool = False,
     go_on: bool = False,
     overwrite: bool = False,
+    cache: str | Path | None = None,
     tensorboard: bool = False,
     report: bool = False,
     hooks: tuple[Hook, ...] = (),
@@ -110,11 +111,10 @@ def fit(
     Args:
         source: a file, a folder, or a table in memory.
         out: the run directory; by default the next free ``runs/<name>-<n>``.
-        resume: resume the run in ``out``, with the result of an uninterrupted run, bit for bit.
+        resume, overwrite: resume the run in ``out``, bit for bit as if it had never stopped; or replace it.
         go_on: if there is a run in ``out``, resume it, or load it if it is finished.
-        overwrite: replace the run in ``out``.
-        tensorboard: write TensorBoard files into the run too.
-        report: write ``report.html`` into the run too, as ``unrolled fit`` does: what was learned, in pictures.
+        cache: a folder that keeps the data prepared for the next run; see ``unrolled cache``.
+        tensorboard, report: write TensorBoard files, and ``report.html`` with what was learned, into the run too.
         hooks: functions that are called with every logged step and validation.
         say: a function that receives a line for each thing inferred or done. Default: print it and progress to stderr.
         quiet: without ``say``, print nothing.
@@ -135,7 +135,7 @@ def fit(
     with nullcontext() if say is not None else Progress(quiet=quiet or not together.leads) as bar:
         told |= {"hooks": hooks, "say": say} if bar is None else {"hooks": (*hooks, bar.hook), "say": bar.say}
         if not resume:
-            return fit_run(source, _listed(options), out=folder, overwrite=overwrite, go_on=go_on, **told)
+            return fit_run(source, _listed(options), out=folder, overwrite=overwrite, go_on=go_on, cache=cache, **told)
         if folder is None:
             raise UsageError(f"{named('resume')} needs {named('out')}, the run directory to resume")
         return resume_run(folder, _listed(options), source=source, **told)

@@ -50,7 +50,9 @@ def test_no_verb_prints_the_help_and_the_version_is_ours(unrolled: Unrolled) -> 
 def test_an_unknown_verb_is_a_usage_error(unrolled: Unrolled) -> None:
     done = unrolled("fti")
     assert done.code == 2
-    assert "error: unknown command 'fti'. Did you mean 'fit'? Known: compare, demo, describe, doctor," in done.err
+    assert (
+        "error: unknown command 'fti'. Did you mean 'fit'? Known: cache, compare, demo, describe, doctor," in done.err
+    )
 
 
 def test_completion_is_installed_for_the_shell(

@@ -61,6 +61,7 @@ def fit(
         resume=resume,
         go_on=run.go_on or bool(own.get("go_on")),
         overwrite=run.overwrite or bool(own.get("overwrite")),
+        cache=run.cache or own.get("cache"),
         tensorboard=run.tensorboard or bool(own.get("tensorboard")),
         report=True,
         quiet=told.quiet,

@@ -41,6 +41,9 @@ class RunFlags:
     """Start the run in --out, or resume it, or say that it is finished: one command for schedulers to repeat."""
     overwrite: bool = False
     """Replace the run in --out."""
+    cache: str | None = None
+    """A folder to keep the prepared data in, so that the next run does not read the source again. Default: large data
+    is kept in the run until it is finished."""
     config: str | None = None
     """A YAML file with any of these options; flags take precedence."""
     tensorboard: bool = False

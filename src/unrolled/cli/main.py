@@ -52,6 +52,7 @@ _VERBS = {
     "embed": "Learn word vectors from text, and find similar words.",
     "demo": "Train on folk tunes for two minutes, and write new ones.",
     "tour": "Train four tiny models, and open a page that walks through how they work.",
+    "cache": "List or empty the prepared data that runs share.",
     "doctor": "Show what is installed, what is fast and what is missing.",
 }
 _HELP = "Deep sequence modelling: recurrent and attention models for any sequences, from a file to live predictions."

@@ -44,6 +44,7 @@ class RunConfig(Part):
         files: role -> path, size and sha256 of the data when the run started.
         asked: the names of the options that the user gave.
         plan: what was chosen where the user left it open; empty until the training split is encoded.
+        prepared: the folder of the prepared data that the run shares with others; empty if it shares none.
         members: key of a member that the model needs and another package added -> that package and its version.
     """
 
@@ -59,6 +60,7 @@ class RunConfig(Part):
     files: dict[str, dict[str, str | int]] = Field(default_factory=dict)
     asked: tuple[str, ...] = ()
     plan: tuple[Choice, ...] = ()
+    prepared: str = ""
     members: dict[str, str] = Field(default_factory=dict)
 
     @classmethod

@@ -20,6 +20,8 @@ from unrolled.runs.choosing import choose, facts_of
 from unrolled.runs.config import RunConfig
 from unrolled.runs.on_ranks import agreed
 from unrolled.runs.plan import RunPlan, Say
+from unrolled.runs.prepared import Prepared, splits_of, store_splits
+from unrolled.runs.refitting import learns_all
 from unrolled.runs.splits import LastStep, Splits, parse, split_up
 from unrolled.runs.word_vectors import encoder_of, kept_inputs
 from unrolled.storage.directories import write_file
@@ -91,9 +93,6 @@ def _encoded(
     (folder / "encodings").mkdir(exist_ok=True)
     for name, content in coder.to_files().items():
         write_file(folder / "encodings" / name, content)
-    if coder.first_item is not None:  # how much a minimum count or a limited vocabulary leaves out
-        for line in coder.notes(splits.train, train):
-            say(f"train, {line}")
     judged: dict[str, Examples] = {}
     for role, part in splits.held_out().items():  # test too, so that errors in it are found before hours of training
         judged[role] = coder.encode(part, cache=folder / "cache" / role)
@@ -109,13 +108,41 @@ def training_split(folder: Path, plan: RunPlan, say: Say) -> tuple[Splits, Prepr
         folder: receives the cache.
         plan, say: as for `encode`.
     """
+    store = plan.store
+    if store is None:
+        prepared = _prepared(folder, plan, say)
+        if plan.place is None or plan.known is None:
+            return prepared.splits, prepared.coder, prepared.train
+        whole = learns_all(prepared.splits, prepared.train, plan.config.training)
+        store = store_splits(plan.place, plan.known, plan.config, prepared, whole=whole)
+        shutil.rmtree(folder / "cache", ignore_errors=True)
+        prepared = splits_of(store)
+    else:
+        prepared = splits_of(store)
+        for line in prepared.said:
+            say(line)
+    return prepared.splits, prepared.coder, prepared.train
+
+
+def _prepared(folder: Path, plan: RunPlan, say: Say) -> Prepared:
+    """Split the data, fit the encodings, and encode the training split; what is said is noted."""
+    said = list[str]()
+
+    def tell(line: str) -> None:
+        said.append(line)
+        say(line)
+
     sequences = replace(plan.sequences, kinds={**plan.sequences.kinds, **plan.roles.kinds})
-    splits = split_up(sequences, plan.config, plan.roles, say)
+    splits = split_up(sequences, plan.config, plan.roles, tell)
     coder = _fitted(folder, plan, splits)
     for line in (*coder.reports(), *_chosen_tokens(plan, coder)):
-        say(line)
+        tell(line)
     shutil.rmtree(folder / "cache", ignore_errors=True)
-    return splits, coder, coder.encode(splits.train, cache=folder / "cache" / "train")
+    train = coder.encode(splits.train, cache=folder / "cache" / "train")
+    if coder.first_item is not None:  # how much a minimum count or a limited vocabulary leaves out
+        for line in coder.notes(splits.train, train):
+            tell(f"train, {line}")
+    return Prepared(splits, coder, train, tuple(said))
 
 
 def choose_open(plan: RunPlan, splits: Splits, coder: Preprocessor, train: Examples) -> tuple[RunConfig, Facts]:

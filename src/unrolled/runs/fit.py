@@ -24,7 +24,8 @@ from unrolled.runs.looks import Looks
 from unrolled.runs.on_ranks import agreed, alike, check_source, led_files, only_leader, place_of, write_all
 from unrolled.runs.opening import build, files_of, from_files, is_whole
 from unrolled.runs.outcome import judge, write
-from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run
+from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run, with_own_place
+from unrolled.runs.prepared import OWN
 from unrolled.runs.race import raced
 from unrolled.runs.refitting import Ended, all_data, with_weights
 from unrolled.runs.rivals import Rivals, rivals_of
@@ -64,6 +65,7 @@ def fit(
     out: Path | None = None,
     overwrite: bool = False,
     go_on: bool = False,
+    cache: str | Path | None = None,
     tensorboard: bool = False,
     page: bool = False,
     hooks: tuple[Hook, ...] = (),
@@ -78,6 +80,7 @@ def fit(
         out: the run directory; by default the next free ``runs/<name>-<n>``.
         overwrite: replace the run in ``out``.
         go_on: if there is a run in ``out``, resume it, or load it if it is finished.
+        cache: a folder of prepared data that runs share; by default large data is kept in the run until it is finished.
         tensorboard: write TensorBoard files too.
         page: write ``report.html`` too.
         hooks, say: functions that receive training events, and lines about what was inferred and done.
@@ -98,7 +101,7 @@ def fit(
         need_tensorboard()
     check_source(source, together)
     say, hooks = only_leader(together, say, hooks)
-    plan = together.each(lambda: plan_from_options(source, options, out, say))
+    plan = together.each(lambda: plan_from_options(source, options, out, say, cache))
     with ExitStack() as stack:
         place, run = place_of(
             together,
@@ -107,6 +110,7 @@ def fit(
             lambda folder: claimed(folder, plan.config),
         )
         say(f"run: {run}")
+        plan = with_own_place(plan, place)
         return _run(place, run, plan, _with_tensorboard(tensorboard, run, hooks, together), say, page, together)
 
 
@@ -144,7 +148,7 @@ def resume(
         write_all(place, files, together)
         config = RunConfig.parse(files["config.json"], str(folder))
         begun = together.led(lambda: b"1" if checkpoint.newest(folder / "checkpoints") is not None else b"") != b""
-        plan = together.each(lambda: plan_from_run(place, config, source, begun, say))
+        plan = with_own_place(together.each(lambda: plan_from_run(place, config, source, begun, say)), place)
         return _run(place, folder, plan, _with_tensorboard(tensorboard, folder, hooks, together), say, page, together)
 
 
@@ -198,6 +202,8 @@ def _run(
                 for hook in (log, *hooks):
                     hook({"kind": split + "_final", "step": ended.progress.step, **values})
             write(folder, trained, ended.progress, encoded.splits)
+            for name in ("cache", OWN):  # a finished run needs neither
+                shutil.rmtree(folder / name, ignore_errors=True)
             if page:
                 write_file(folder / REPORT, report(trained, held_of(encoded), read_log(folder)).encode())
                 say(f"report: {folder / REPORT}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from unrolled.data.config import DataConfig
 from unrolled.data.examples.roles import Roles
 from unrolled.data.io.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
+from unrolled.data.store.prepared_store import Store
 from unrolled.data.tables.read import read
 from unrolled.data.tables.same_again import said_of_the_same
 from unrolled.data.tables.sequences import JOINED, Sequences
@@ -34,6 +35,7 @@ from unrolled.runs.options import (
     reader_options,
     refuse_idle,
 )
+from unrolled.runs.prepared import Known, Place, find, known_of, place_in, place_of_run, place_to_resume
 from unrolled.runs.question import advice, as_read, assume, default_target, recognised_task, size_of, unused_columns
 from unrolled.runs.splits import FileSplit, parse
 from unrolled.runs.start import Start, open_start, start_again
@@ -45,7 +47,7 @@ from unrolled.tasks.task import TASKS, Question, Reads, Task
 from unrolled.training.config import TrainingConfig
 from unrolled.training.device import device_for
 
-__all__ = ["RunPlan", "plan_from_options", "plan_from_run"]
+__all__ = ["RunPlan", "plan_from_options", "plan_from_run", "with_own_place"]
 
 Say = Callable[[str], None]
 
@@ -60,6 +62,9 @@ class RunPlan:
         roles: which columns are inputs, and which is the target.
         start: the run that this one takes encodings and weights from, if any.
         given: the options that the user gave, and those that other choices of the user set.
+        known: what is asked, as it is stored with the prepared data; ``None`` for a run that is resumed.
+        store: the prepared data, if there is any.
+        place: where it is stored, once there is; ``None``: nowhere.
         begun: whether the run has a checkpoint.
     """
 
@@ -68,11 +73,23 @@ class RunPlan:
     roles: Roles
     start: Start | None
     given: Mapping[str, Any] = field(default_factory=dict)
+    known: Known | None = None
+    store: Store | None = None
+    place: Place | None = None
     begun: bool = False
 
 
-def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, say: Say) -> RunPlan:
+def plan_from_options(
+    source: Any, options: dict[str, Any], out: Path | None, say: Say, cache: str | Path | None = None
+) -> RunPlan:
     """Read ``source`` and choose what the user's ``options`` leave open; ``say`` receives a line for each choice.
+
+    Args:
+        source: a path, or a table in memory; where it is prepared in ``cache``, it is not read.
+        options: the user's.
+        out: the run directory, if the user chose one.
+        say: receives the lines.
+        cache: a folder of prepared data that several runs share.
 
     Raises:
         UsageError: an option is unknown, out of range, or has no effect in this run; or no task fits the target.
@@ -85,23 +102,17 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
     start = None if training.init_from is None else open_start(training.init_from, out)
     vectors = check_vectors(asked, training)
     model = with_width(_model(asked, start), vectors)
-    question, data = _ask(source, asked, say)
-    task_name, reason = recognised_task(question, asked.get("task", ""))
-    say(f"task: {task_name} ({reason}); {named('task')} overrides it")
-    task: type[Task] = TASKS.get(task_name)
-    roles: Roles = task.roles(question)
-    for line in unused_columns(question, roles):
-        say(line)
-    if not question.inputs and roles.target not in roles.inputs:
-        for line in said_of_the_same(question.sequences.table, roles.target, roles.inputs):
-            say(line)
+    place = None if cache is None else place_in(Path(cache), source, asked)
+    store = None if place is None else find(place, say)
+    known = _look(source, asked, training, start, say) if store is None else _replayed(known_of(store), asked, say)
+    sequences, data, roles, task = known.sequences, known.data, known.roles, TASKS.get(known.task)
     if start is not None:
-        roles, start = start.take_over(roles, question.sequences, data, asked)
+        roles, start = start.take_over(roles, sequences, data, asked)
         say(f"initialised from {start.place}: {model.name}, its encodings, and all its weights but those of the head")
     if "model" in asked or training.plan == FIXED:
         for line in advice(task, model.name):
             say(line)
-    members = _members(question.sequences, roles, task_name, model)
+    members = _members(sequences, roles, known.task, model)
     refuse_idle(asked, members, [part.name for part in layer_configs(model, roles.form.writes)])
     own = {**data.own, **own_options(asked, _of(members, "reader", "encoding"))}
     data = data.model_copy(update={"own": own})
@@ -110,21 +121,62 @@ def plan_from_options(source: Any, options: dict[str, Any], out: Path | None, sa
     training = training.model_copy(update={"own": own_options(asked, _of(members, "baseline", "metric"))})
     model = model.model_copy(update={"own": model.own | own_options(asked, _of(members, "model", "layer", "cell"))})
     _check_buildable(model, roles)
-    cadence = question.sequences.cadence
     config = RunConfig(
         source=str(source) if isinstance(source, str | Path) else str(MEMORY),
         data=data,
-        task=TaskConfig(name=task_name, own=own_options(asked, _of(members, "task"))),
+        task=TaskConfig(name=known.task, own=own_options(asked, _of(members, "task"))),
         model=model,
         training=training,
-        columns=tuple(question.sequences.table.column_names),
-        step=0.0 if cadence is None else cadence.size,
-        workdays=cadence is not None and cadence.workdays,
-        files=_fingerprints(source, data, training, start, question.sequences.table),
+        columns=known.columns,
+        step=known.step,
+        workdays=known.workdays,
+        files=known.files,
         asked=tuple(sorted(asked.keys() | _settled(start, vectors))),
         members=outside_members((owner.kind, owner.name) for owner in _of(members, *NEEDED)),
+        prepared="" if place is None else str(place.folder.absolute()),
     )
-    return RunPlan(config, question.sequences, roles, start, options_in(config, config.asked))
+    return RunPlan(config, sequences, roles, start, options_in(config, config.asked), known, store, place)
+
+
+def _look(source: Any, asked: dict[str, Any], training: TrainingConfig, start: Start | None, say: Say) -> Known:
+    """Read the source, and find out what is asked; ``asked`` receives what the data suggests."""
+    given, said = dict(asked), list[str]()
+
+    def tell(line: str) -> None:
+        said.append(line)
+        say(line)
+
+    question, data = _ask(source, asked, tell)
+    task_name, reason = recognised_task(question, asked.get("task", ""))
+    tell(f"task: {task_name} ({reason}); {named('task')} overrides it")
+    task: type[Task] = TASKS.get(task_name)
+    roles: Roles = task.roles(question)
+    for line in unused_columns(question, roles):
+        tell(line)
+    if not question.inputs and roles.target not in roles.inputs:
+        for line in said_of_the_same(question.sequences.table, roles.target, roles.inputs):
+            tell(line)
+    table, cadence = question.sequences.table, question.sequences.cadence
+    return Known(
+        question.sequences,
+        data,
+        task_name,
+        roles,
+        tuple(table.column_names),
+        0.0 if cadence is None else cadence.size,
+        cadence is not None and cadence.workdays,
+        _fingerprints(source, data, training, start, table),
+        {name: value for name, value in asked.items() if given.get(name) != value},
+        tuple(said),
+    )
+
+
+def _replayed(known: Known, asked: dict[str, Any], say: Say) -> Known:
+    """What an earlier run found out, told again."""
+    asked.update(known.assumed)
+    for line in known.said:
+        say(line)
+    return known
 
 
 def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say: Say) -> RunPlan:
@@ -143,6 +195,10 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say
         UsageError: ``source`` cannot be the data that the run was started with.
     """
     began = _same_source(folder, config, source)
+    given = options_in(config, config.asked)
+    if (place := place_to_resume(folder, config)) is not None and (store := find(place, say)) is not None:
+        known = known_of(store)
+        return RunPlan(config, known.sequences, known.roles, None, given, known, store, place, begun)
     _verify_files(config, source, say)
     task: type[Task] = TASKS.get(config.task.name)
     own = config.task.of("task", config.task.name).model_dump()
@@ -158,7 +214,16 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say
     start = start_again(folder, config, begun)
     if start is not None:
         roles, start = start.take_over(roles, sequences, config.data, {})
-    return RunPlan(config, sequences, roles, start, options_in(config, config.asked), begun)
+    files = (config.columns, config.step, config.workdays, config.files)
+    known = Known(sequences, config.data, config.task.name, roles, *files, {}, ())
+    return RunPlan(config, sequences, roles, start, given, known, begun=begun)
+
+
+def with_own_place(plan: RunPlan, folder: Path) -> RunPlan:
+    """The plan of a run in ``folder``, where large data is kept unless it is kept elsewhere."""
+    if plan.store is not None or plan.config.prepared:
+        return plan
+    return replace(plan, place=place_of_run(folder, plan.config.source, plan.given))
 
 
 def _refuse_without_network(asked: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from unrolled.tasks.task import Task
 from unrolled.training.config import TrainingConfig
 from unrolled.training.position import Progress
 
-__all__ = ["Ended", "all_data", "with_weights"]
+__all__ = ["Ended", "all_data", "learns_all", "with_weights"]
 
 Say = Callable[[str], None]
 
@@ -60,9 +60,7 @@ def all_data(
         say: receives a line if the data cannot be learned.
     """
     whole = splits.whole
-    answers = len(train.steps()) if train.form.whole else int(train.steps().sum())
-    wanted = config.refit == "yes" or (config.refit == "auto" and (splits.by_time or answers < _FEW))
-    if whole is None or not wanted:
+    if whole is None or not learns_all(splits, train, config):
         return None
 
     def encoded() -> Examples | None:
@@ -75,6 +73,12 @@ def all_data(
         return examples
 
     return encoded
+
+
+def learns_all(splits: Splits, train: Examples, config: TrainingConfig) -> bool:
+    """Whether a run learns from its validation data too, as the user asked or as there is little to learn from."""
+    answers = len(train.steps()) if train.form.whole else int(train.steps().sum())
+    return config.refit == "yes" or (config.refit == "auto" and (splits.by_time or answers < _FEW))
 
 
 @contextmanager

@@ -38,6 +38,7 @@ class Splits:
     Attributes:
         notes: how they were made, in words.
         whole: ``train`` and ``valid`` as they were before they were split; ``None`` if ``valid`` is a file or absent.
+        by_time: whether ``valid`` is the end of each sequence, not some of the sequences.
     """
 
     train: Sequences
@@ -45,11 +46,7 @@ class Splits:
     test: Sequences | None
     notes: tuple[str, ...] = ()
     whole: Sequences | None = None
-
-    @property
-    def by_time(self) -> bool:
-        """Whether ``valid`` is the end of each sequence, not some of the sequences."""
-        return self.whole is not None and len(self.train) == len(self.whole)
+    by_time: bool = False
 
     def held_out(self) -> dict[str, Sequences]:
         """The splits that are not trained on, by their names."""
@@ -89,7 +86,8 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
         )
     for note in notes:
         say(note)
-    return Splits(train.left, train.held_out, rest.held_out, notes, rest.left if held_out else None)
+    by_time = held_out and len(train.left) == len(rest.left)
+    return Splits(train.left, train.held_out, rest.held_out, notes, rest.left if held_out else None, by_time)
 
 
 def parse(how: str | float | None) -> Share | FileSplit | LastStep:

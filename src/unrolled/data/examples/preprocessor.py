@@ -197,27 +197,31 @@ class Preprocessor:
             check_lengths({name: steps for name, steps in timed.items() if self._axis(name) == axis}, part)
         if (times := repeats_of(self.form)) > 1:
             encoded |= {name: encoded[name].repeated(times) for name, spec in self.specs.items() if spec.time}
-        keys = {name: encoding.keys for name, encoding in self.inputs.items() if isinstance(encoding, Pitches)}
-        examples = Examples(
+        examples = self.examples(encoded, part.first)
+        if target is None:
+            return examples
+        target = self.form.prepare(target, self.answer, examples.steps(), part.where(self.target))
+        return replace(examples, target=target, naive=self._season_error(target, examples))
+
+    def examples(self, encoded: dict[str, Encoded], first: np.ndarray | None) -> Examples:
+        """Examples of encoded inputs, without a target; ``first`` is the first step of each row that is scored."""
+        pitches = {name: e.keys for name, e in self.inputs.items() if isinstance(e, Pitches) and e.keys is not None}
+        return Examples(
             encoded,
             self.specs,
             None,
             self.answer_spec,
             self.form,
-            part.first,
+            first,
             labels=tuple(self.answer.labels) if isinstance(self.answer, Labels) else (),
             strands=self.strands,
-            keys={name: of for name, of in keys.items() if of is not None},
+            keys=pitches,
             own=self.target if self.continues else None,
             first_item=self.first_item,
             by_window=self.by_window,
             units=self.units,
             text_unit=self.answer.unit if isinstance(self.answer, Text) else "token",
         )
-        if target is None:
-            return examples
-        target = self.form.prepare(target, self.answer, examples.steps(), part.where(self.target))
-        return replace(examples, target=target, naive=self._season_error(target, examples))
 
     def _axis(self, name: str) -> str | None:
         """The side sequence of a column; ``None``: the main one."""
@@ -268,8 +272,8 @@ class Preprocessor:
         if cache is None:
             return None
         cache.mkdir(parents=True, exist_ok=True)
-        number = [*self.inputs, self.target].index(name)
-        return cache / f"{Path(part.origin.name).name}-{len(list(cache.iterdir()))}-{number}.ids"
+        number, others = [*self.inputs, self.target].index(name), len(list(cache.iterdir()))
+        return cache / f"{Path(part.origin.name).name}-{others}-{number}.ids"
 
     def _read(self, part: Sequences, name: str) -> tuple[pa.ChunkedArray, Where]:
         whole = merge(part, self.joined, name) if name == self.target and self.joined else part
@@ -288,8 +292,7 @@ class Preprocessor:
 
     def report(self, name: str) -> str:
         """One line for the user about the input ``name``."""
-        early = f", known {self.horizon} steps ahead" if name in self.ahead else ""
-        side = self.sides.get(name)
+        early, side = f", known {self.horizon} steps ahead" if name in self.ahead else "", self.sides.get(name)
         apart = "" if side is None else ", read on its own" if side.ordered else ", a set"
         return self.inputs[name].report() + early + apart
 
@@ -343,5 +346,5 @@ class Preprocessor:
 
 
 def _fit(train: Sequences, name: str, kind: str, preparation: Preparation, role: Role) -> Encoding:
-    fitted: Encoding = ENCODINGS.get(kind).fit(train.column(name), preparation.of(kind), role, train.where(name))
-    return fitted
+    member: type[Encoding] = ENCODINGS.get(kind)
+    return member.fit(train.column(name), preparation.of(kind), role, train.where(name))
