@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from unrolled.errors import UnrolledError
+from unrolled.serving.long_values import LongValues
 from unrolled.serving.refusals import Refused, kind_of
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.waiting import Item, Stepped
@@ -39,6 +40,7 @@ class Batcher:
         options: of the server.
         watch: is called after each tick with its seconds and its steps.
         grows: whether the state of a session grows with each step.
+        long: takes long values; without it, ticks do.
 
     Attributes:
         lock: held while the pool works.
@@ -48,7 +50,13 @@ class Batcher:
     """
 
     def __init__(
-        self, pool: Pool, options: ServeOptions, watch: Watch = lambda *_: None, *, grows: bool = False
+        self,
+        pool: Pool,
+        options: ServeOptions,
+        watch: Watch = lambda *_: None,
+        *,
+        grows: bool = False,
+        long: LongValues | None = None,
     ) -> None:
         self.pool, self._options, self._watch = pool, options, watch
         self._most_steps = options.session_steps if grows else None
@@ -63,6 +71,8 @@ class Batcher:
         self._since: float | None = None  # when the tick that runs now began
         self._task: asyncio.Task[None] | None = None
         self._taken: list[Stepped] = []  # those whose step is being taken
+        self._long = long
+        self._beside: dict[Stepped, tuple[Item, asyncio.Task[None]]] = {}  # those whose long value is being taken
         self._closed: Refused | None = None  # why no more steps are taken
         self._dead = False
 
@@ -105,10 +115,13 @@ class Batcher:
             self._refuse_all(self._closed)
         if self._task is not None:
             self._task.cancel()
+        if self._long is not None:
+            self._long.stop()
         self._worker.shutdown(wait=False)
 
     def refuse(self, session: Stepped, refused: Refused) -> None:
         """Refuse whatever of a session waits; the caller holds `lock`."""
+        self._beside.pop(session, None)
         while session.items:
             self._done(session, refused)
         if session in self._ready:
@@ -116,6 +129,7 @@ class Batcher:
 
     def hand_over(self, session: Stepped, other: Batcher) -> None:
         """Let ``other`` step what waits of a session; the caller holds the `lock` of both."""
+        self._beside.pop(session, None)
         if session in self._ready:
             self._ready.remove(session)
         steps = sum(len(item.values) for item in session.items)
@@ -126,7 +140,7 @@ class Batcher:
             other._wake.set()
 
     def _refuse_all(self, refused: Refused) -> None:
-        for session in [*self._taken, *self._ready]:
+        for session in [*self._taken, *self._ready, *self._beside]:
             self.refuse(session, refused)
 
     async def _run(self) -> None:
@@ -156,9 +170,37 @@ class Batcher:
             session = self._ready.popleft()
             while session.items and not self._begins(session, session.items[0], now):
                 pass
-            if session.items:
+            if session.items and self._long is not None and self._long.has(session.items[0]):
+                self._take_beside(session, self._long)
+            elif session.items:
                 taken.append(session)
         return taken
+
+    def _take_beside(self, session: Stepped, long: LongValues) -> None:
+        item, state = session.items[0], self.pool.snapshot(session.handle)
+        self._beside[session] = item, asyncio.create_task(self._push_beside(session, item, state, long))
+
+    async def _push_beside(self, session: Stepped, item: Item, state: bytes, long: LongValues) -> None:
+        """Take a long value of a session; unless its items were refused meanwhile, it goes on from there."""
+        try:
+            (answers, refused), after = await long.push(state, item)
+        except Exception as error:
+            _log.exception("a long step failed")
+            answers, refused, after = [], _internal(error), state
+        async with self.lock:
+            if self._beside.get(session, (None,))[0] is not item:
+                return
+            del self._beside[session]
+            if answers:
+                handle = self.pool.open(after)
+                try:
+                    self.pool.close(session.handle)
+                    session.handle = handle
+                except UnrolledError as closed:
+                    self.pool.close(handle)
+                    answers, refused = [], closed
+            self._answer([session], [(answers, refused)])
+            self._wake.set()
 
     def _begins(self, session: Stepped, item: Item, now: float) -> bool:
         """Whether the item needs a step; one that does not is done with."""
@@ -227,7 +269,7 @@ class Batcher:
                 ((found, refused),) = self.pool.push_runs([(session.handle, [value])])
             except Exception as error:
                 _log.exception("a step failed")
-                return answers, UnrolledError(f"internal error ({type(error).__name__}): the step was not taken")
+                return answers, _internal(error)
             answers += found
             if refused is not None:
                 return answers, refused
@@ -253,3 +295,7 @@ class Batcher:
         if error is not None:
             self.errors[kind_of(error)] += 1
         item.waiting.one_is_done()
+
+
+def _internal(error: Exception) -> UnrolledError:
+    return UnrolledError(f"internal error ({type(error).__name__}): the step was not taken")

@@ -11,8 +11,10 @@ from unrolled.models._copies import Copies
 from unrolled.runs.trained import Trained
 from unrolled.runs.writer import Writer
 from unrolled.serving.batcher import Batcher, Watch
+from unrolled.serving.long_values import LongValues
 from unrolled.serving.refusals import Refused
 from unrolled.serving.serve_options import ServeOptions
+from unrolled.streaming.pool import Pool
 
 __all__ = ["Served", "Watch"]
 
@@ -41,11 +43,17 @@ class Served:
         self.cannot_stream: str | None = None
         self._batcher: Batcher | None = None
         described = trained.describe()
+        texts = any(isinstance(one, Text) for one in trained.task.coder.inputs.values())
         grows = described.state_bytes_per_step > 0 and described.attention_window is None
         try:
-            self._batcher = Batcher(trained.pool(device="cpu"), options, watch, grows=grows)
+            self._batcher = Batcher(
+                self._pool(), options, watch, grows=grows, long=LongValues(self._pool) if texts else None
+            )
         except UsageError as error:
             self.cannot_stream = str(error)
+
+    def _pool(self) -> Pool:
+        return self.trained.pool(device="cpu")
 
     @property
     def batcher(self) -> Batcher:
