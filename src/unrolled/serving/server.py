@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -34,6 +35,9 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _PAUSE = 0.01  # seconds between two looks at whether all answers are sent
 _SENDING = 0.25  # share of the time to end for the answers that are on their way
+_TURN = (
+    1e-3  # seconds: how long the loop waits for a thread that computes, each time that it needs the interpreter again
+)
 _COLLECT = (50_000, 50, 50)  # thresholds of the collector: with 1 000 connections its pauses were most of the p99
 
 
@@ -54,6 +58,7 @@ class Server(uvicorn.Server):
                 application,
                 host=options.host,
                 port=options.port,
+                loop="unrolled.serving.event_loop:new_event_loop",
                 http=protocol(options.handshake),
                 ws=Link,
                 log_config=None,
@@ -142,6 +147,7 @@ def run(
     tokens = tokens_of(options)
     server = Server(app(models, options, tokens=tokens, store=_store_of(options)), options, started)
     torch.set_num_threads(1)  # one step is too little work for two
+    sys.setswitchinterval(_TURN)
     gc.collect()
     gc.freeze()  # the models are never garbage: the collector need not look at them again
     gc.set_threshold(*_COLLECT)
