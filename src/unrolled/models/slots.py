@@ -68,7 +68,7 @@ class PackedPool:
     def __init__(self, columns: InputEmbedding, steps: PackedSteps, pooled: bool) -> None:
         self._columns, self._stack, self._like = columns, steps.stack, steps.state
         self._lines = self._stack.lines(1).numbers
-        self._counts = torch.zeros(1, dtype=torch.int64) if pooled else None
+        self._counts = np.zeros(1, np.int64) if pooled else None
 
     def grow(self, slots: int) -> None:
         """Have at least ``slots`` slots."""
@@ -76,7 +76,7 @@ class PackedPool:
         if missing > 0:
             self._lines = torch.cat([self._lines, self._stack.lines(missing).numbers])
             if self._counts is not None:
-                self._counts = torch.cat([self._counts, self._counts.new_zeros(missing)])
+                self._counts = np.concatenate([self._counts, np.zeros(missing, np.int64)])
 
     def write(self, slots: np.ndarray, state: NetworkState) -> None:
         """Set the states of ``slots``."""
@@ -87,7 +87,7 @@ class PackedPool:
             view.copy_(part)
         self._lines[at] = line
         if self._counts is not None:
-            self._counts[at] = state.pool.steps
+            self._counts[slots] = state.pool.steps.numpy()
 
     def read(self, slots: np.ndarray) -> NetworkState:
         """A copy of the states of ``slots``."""
@@ -95,7 +95,7 @@ class PackedPool:
         views = iter(self._stack.views(self._lines[at]))
         layer = map_state(lambda _: next(views).contiguous(), self._like)
         # Pooling is 'last' here, so its value is the h of the last layer.
-        pool = None if self._counts is None else PoolState(layer[-1].h.clone(), self._counts[at])
+        pool = None if self._counts is None else PoolState(layer[-1].h.clone(), torch.from_numpy(self._counts[slots]))
         return NetworkState(layer, pool)
 
     def run(self, slots: np.ndarray, inputs: dict[str, Tensor], rounds: Rounds) -> Tensor:
@@ -104,7 +104,7 @@ class PackedPool:
             x = self._columns.step(inputs)  # (S, I)
         y = self._stack.step_lines(x, self._lines, slots, rounds)
         if self._counts is not None:
-            self._counts.index_add_(0, torch.from_numpy(slots), self._counts.new_ones(len(slots)))
+            np.add.at(self._counts, slots, 1)
         return y
 
 

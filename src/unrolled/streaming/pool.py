@@ -316,7 +316,9 @@ class Pool:
     def _run(self, slots: np.ndarray, inputs: dict[str, np.ndarray], turns: Sequence[np.ndarray]) -> Tensor:
         """(S, O), the outputs of S steps; all of them are taken, or none."""
         before = (touched := np.unique(slots), self._rows.read(touched)) if len(turns) > 1 else None
-        tensors = {name: torch.from_numpy(value).to(self._device) for name, value in inputs.items()}
+        tensors = {name: torch.from_numpy(value) for name, value in inputs.items()}
+        if self._device.type != "cpu":
+            tensors = {name: value.to(self._device) for name, value in tensors.items()}
         try:
             return self._rows.run(slots, tensors, turns)
         except BaseException:  # also on Ctrl-C, so that a value is never half pushed
