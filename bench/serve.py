@@ -87,7 +87,7 @@ def s6(quick: bool) -> Figures:
             plan = Plan(0, count, messages=[f'{{"x":{STEP}}}'])
             mine, theirs = _by_turns(plan, ours, other, rounds=1 if quick else 3)
             name = f"N = {count:,}"
-            ratio = mine["steps_a_second"] / theirs["steps_a_second"]
+            ratio = mine["steps_a_second"] / max(1e-9, theirs["steps_a_second"])
             yield Figure(f"{name}: steps a second", mine["steps_a_second"], "")
             yield Figure(f"{name}: steps a second, one by one", theirs["steps_a_second"], "")
             yield Figure(f"{name}: ratio", ratio, "×", 6 if count == 100 else None, least=True)

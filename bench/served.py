@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -24,6 +25,7 @@ __all__ = ["Server", "load", "started", "trained"]
 
 _HERE = Path(__file__).parent
 _LONGEST = 240.0  # seconds of a server
+_logs = itertools.count()
 _PORT = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
@@ -53,7 +55,8 @@ class Server:
 
     def __init__(self, command: Sequence[str]) -> None:
         environment = {**os.environ, "PYTHONPATH": str(common.ROOT / "src"), "OMP_NUM_THREADS": "1"}
-        self._log = (common.work("serve") / "server.log").open("w+", encoding="utf-8")
+        # Each has its own: the first server may still write when the second one begins.
+        self._log = (common.work("serve") / f"server-{next(_logs)}.log").open("w+", encoding="utf-8")
         start = time.perf_counter()
         # `timeout` ends it even where this script was killed.
         whole = ["timeout", "--kill-after=5", f"{_LONGEST:g}", *command]
