@@ -37,10 +37,10 @@ def test_typing_and_holding(chromium: Any, live: LivePage) -> None:
     assert page.locator("[role=application]").inner_text() == f"<begin>{TEXT[0]}"
     page.locator("textarea").press_sequentially("the cat", delay=30)
     page.wait_for_selector("[role=application]:has-text('<begin>the cat')")
-    page.wait_for_selector(".steps:has-text('step 7 of 0 to 7')")
+    page.wait_for_selector(".steps:has-text('step 7 (0–7)')")
     assert page.locator("[role=application]").inner_text() == "<begin>the cat"
     page.locator("textarea").press("Backspace")  # the text is read again from its start
-    page.wait_for_selector(".steps:has-text('step 6 of 0 to 6')")
+    page.wait_for_selector(".steps:has-text('step 6 (0–6)')")
     page.click("text=Why the answer at this step?")
     page.wait_for_selector("section:has(textarea) p:has-text('the answer at step 6')")
     page.locator("label:has-text('held at') input").fill("0")
@@ -56,3 +56,21 @@ def test_typing_and_holding(chromium: Any, live: LivePage) -> None:
     page.wait_for_selector("[role=status]:has-text('ended')")
     context.close()
     assert [line for line in said if "422" not in line] == []
+
+
+def test_two_windows_of_one_page(chromium: Any, live: LivePage) -> None:
+    context = chromium.new_context()
+    pages = [context.new_page() for _ in range(2)]
+    for page in pages:
+        page.goto(live.address)
+        page.wait_for_selector("html[data-ready=true]", state="attached")
+    written = [("the c", "at"), ("the do", "g")]
+    for part in range(2):  # by turns
+        for page, texts in zip(pages, written, strict=True):
+            page.locator("textarea").press_sequentially(texts[part])
+            page.wait_for_selector(f"[role=application]:has-text('<begin>{''.join(texts[: part + 1])}')")
+    pages[0].click("text=End")
+    pages[0].wait_for_selector("[role=status]:has-text('ended')")
+    pages[1].locator("textarea").press_sequentially(".")
+    pages[1].wait_for_selector("[role=status]:has-text('this page has ended')")
+    context.close()

@@ -31,10 +31,10 @@ def test_the_two_drawings_move_each_by_its_own_keys(opened: Open, tour: str) -> 
     assert drawings.count() == 2
     drawings.nth(1).focus()
     page.keyboard.press("End")
-    page.wait_for_selector("#said:has-text('step 11 of 0 to 11')", state="attached", timeout=5_000)
+    page.wait_for_selector("#said:has-text('step 11 (0–11)')", state="attached", timeout=5_000)
     assert [one.inner_text() for one in page.query_selector_all(".steps .soft")] == [
-        "step 0 of 0 to 11",
-        "step 11 of 0 to 11",
+        "step 0 (0–11)",
+        "step 11 (0–11)",
     ]
     verdicts = {cell.inner_text() for cell in page.query_selector_all("[role=region] tbody tr td:last-child")}
     assert "adds up" in verdicts and "does not add up" not in verdicts

@@ -85,7 +85,7 @@ def test_it_is_used_by_keyboard_and_has_no_violation(opened: Open, page: tuple[s
     shown = found.page
     shown.focus("[role=group][tabindex]")
     shown.keyboard.press("End")
-    shown.wait_for_selector(f"#said:has-text('step {T - 1} of 0 to {T - 1}: c')", state="attached", timeout=5_000)
+    shown.wait_for_selector(f"#said:has-text('step {T - 1} (0–{T - 1}): c')", state="attached", timeout=5_000)
     shown.focus("button[data-name=f]")
     shown.keyboard.press("Enter")
     assert shown.get_attribute("button[data-name=f]", "aria-pressed") == "true"

@@ -28,6 +28,15 @@ def test_verdicts_come_first_then_the_worst_steps(unrolled: Unrolled, runs: Runs
     assert len(table) == 6
 
 
+def test_a_text_is_piped_in_as_it_is_and_a_table_as_one(unrolled: Unrolled, runs: Runs) -> None:
+    text = b"the cat sat, a dog ran.\na dog sat; the cat ran.\n"
+    piped = unrolled("inspect", runs.text, "-", "--json", stdin=text).json
+    assert (piped["data"], piped["steps"]) == ("standard input", [0, len(text) + 1])
+    for table in (b"text,n\na dog ran,1\n", b'{"text": "a dog ran"}\n'):
+        assert unrolled("inspect", runs.text, "-", "--json", stdin=table).json["steps"] == [0, len("a dog ran") + 1]
+    assert unrolled("predict", runs.text, "-", stdin=b"the cat").code == 0
+
+
 def test_as_json(unrolled: Unrolled, runs: Runs) -> None:
     told = unrolled("inspect", runs.text, runs.file("cats.txt"), "--steps", "3:40", "--units", 2, "--json").json
     assert (told["schema"], told["run"], told["row"], told["steps"]) == (1, str(runs.text), 0, [3, 40])

@@ -174,3 +174,17 @@ def test_serving_ends_by_its_button_and_a_port_that_is_taken_is_refused(
     assert urllib.request.urlopen(request, timeout=10).status == 200
     server.join(20)
     assert not server.is_alive()
+
+
+def test_two_windows_are_read_apart(model: Trained) -> None:
+    live, other = live_on(model), live_on(model)
+    live.open({"window": "one", "text": "the c"})
+    live.open({"window": "two", "text": "a dog"})
+    told = live.push({"window": "one", "symbols": "at"})
+    other.open({"text": "the c"})
+    assert told == other.push({"symbols": "at"})
+    assert "the answer at step 5" in live.why({"window": "two", "step": 5})["html"]
+    for number in range(8):  # the texts of so many windows are kept
+        live.open({"window": str(number), "text": "a"})
+    with pytest.raises(UsageError, match="open a text first"):
+        live.push({"window": "one", "symbols": "a"})

@@ -46,7 +46,7 @@ class LivePage:
     def __init__(self, html: str, answers: Mapping[str, Answer], *, port: int = 0, idle: float = 1_800) -> None:
         self._html, self._answers, self._idle = html.encode(), answers, idle
         self._token, self._lock = secrets.token_urlsafe(24), threading.Lock()
-        self._heard = time.monotonic()
+        self._heard, self._ended = time.monotonic(), False
         self._server = _Server((HOST, port), _handler(self))
         self.port: int = self._server.server_address[1]
 
@@ -63,7 +63,8 @@ class LivePage:
             self._server.serve_forever(poll_interval=_TICK / 5)
 
     def stop(self) -> None:
-        """End `serve`, from another thread or from an answer."""
+        """End `serve`, from another thread or from an answer; windows that are still connected are told so."""
+        self._ended = True
         threading.Thread(target=self._server.shutdown, daemon=True).start()
 
     def close(self) -> None:
@@ -73,7 +74,7 @@ class LivePage:
     def _watch(self) -> None:
         while time.monotonic() - self._heard < self._idle:
             time.sleep(_TICK)
-        self._server.shutdown()
+        self.stop()
 
     def _page(self) -> tuple[HTTPStatus, str, bytes]:
         self._heard = time.monotonic()
@@ -82,6 +83,8 @@ class LivePage:
     def _answer(self, path: str, token: str, body: bytes) -> tuple[HTTPStatus, str, bytes]:
         if not secrets.compare_digest(token.encode(), self._token.encode()):
             return _said(HTTPStatus.FORBIDDEN, "the token of this page is missing or wrong: open the address again")
+        if self._ended:
+            return _said(HTTPStatus.GONE, "this page has ended: start it again")
         self._heard = time.monotonic()
         if path == "/quit":
             self.stop()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import webbrowser
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,24 @@ from unrolled.watch import watching
 __all__ = ["LiveInspection", "serve"]
 
 _MOST = 20_000  # steps of a session
+_WINDOWS = 8  # of the browser whose texts are kept
+
+
+@dataclass(slots=True)
+class _Typed:
+    """What was typed in one window of the browser, and how it is read.
+
+    Attributes:
+        change: what is held still.
+        ids: the symbols so far; none where the row of the inspection is shown.
+        state: of the model after them.
+        last: the trace of the last of them.
+    """
+
+    change: Change = None
+    ids: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    state: Any = None
+    last: Trace | None = None
 
 
 class LiveInspection:
@@ -54,10 +72,7 @@ class LiveInspection:
         if trained.network.cannot_stream is not None:
             self._text = None
         self._paths = inspection.trace.names
-        self._change: Change = None
-        self._state: Any = None
-        self._ids = np.zeros(0, np.int64)
-        self._last: Trace | None = None
+        self._windows: dict[str, _Typed] = {}
 
     def page(self, port: int = 0) -> LivePage:
         """The page, which answers on ``port`` of the loopback address, 0 for any free one."""
@@ -84,7 +99,7 @@ class LiveInspection:
         """Read a text, or the row of the inspection, from its start.
 
         Args:
-            asked: ``text``, where another one is to be read, and ``held``: each with the ``name`` of a gate or state, a
+            asked: the ``window`` that asks, ``text``, where another one is to be read, and ``held``: each with the ``name`` of a gate or state, a
                 ``unit`` and its ``value``, or the name of attention and the ``unit`` of a head that is made uniform.
 
         Raises:
@@ -97,58 +112,64 @@ class LiveInspection:
         if text is None or self._text is None:
             batch = self._inspection.trace.batch
             assert batch is not None
-            self._ids, self._last = self._ids[:0], None
+            self._keep(asked, _Typed())
             found, _ = self._run(batch, None, change)
-            return self._told(found, 0, held)
+            return self._told(found, self._inspection.start, 0, held)
         ids = self._encoded(str(text), opening=True)
-        self._change, self._ids, self._last = change, ids, None
-        self._state = self._trained.network.initial_state(1)
-        return self._read(ids, 0, held)
+        typed = _Typed(change, ids, self._trained.network.initial_state(1))
+        self._keep(asked, typed)
+        return self._read(typed, ids, 0, held)
 
     def push(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Read ``symbols`` after the text so far.
 
         Args:
-            asked: ``symbols``, a text.
+            asked: the ``window``, and ``symbols``, a text.
 
         Raises:
             UsageError: no text was opened, or the session has as many steps as it keeps.
             DataError: the model never saw one of them.
         """
-        if self._text is None or self._last is None:
+        typed = self._of_window(asked)
+        if self._text is None or typed.last is None:
             raise UsageError("open a text first")
         ids = self._encoded(str(asked["symbols"]), opening=False)
-        if len(self._ids) + len(ids) > _MOST:
+        before = len(typed.ids)
+        if before + len(ids) > _MOST:
             raise UsageError(f"this session has read {_MOST:,} steps, the most that it keeps: start another text")
-        before = len(self._ids)
-        self._ids = np.concatenate([self._ids, ids])
-        return self._read(ids, before, [])
+        typed.ids = np.concatenate([typed.ids, ids])
+        return self._read(typed, ids, before, [])
 
     def why(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What the answer after ``step`` rests on, as HTML; nothing is held still meanwhile.
 
         Args:
-            asked: ``step``, from 0.
+            asked: the ``window``, and ``step``, from 0.
 
         Raises:
             UsageError: there is no such step.
         """
-        task, step = self._trained.task, int(asked["step"])
-        found = self._inspection.trace
-        if len(self._ids):
-            batch = _row(task.coder.target, self._ids)
+        task, step, ids = self._trained.task, int(asked["step"]), self._of_window(asked).ids
+        found, first = self._inspection.trace, self._inspection.start
+        if len(ids):
+            batch, first = _row(task.coder.target, ids), 0
             found = self._followed(trace(self._trained.network, task, batch, keep=lambda _: False))
         one_answer = task.pooled or found.loss is None
-        why = found.attribute(-1 if one_answer else step).within(
-            self._first, steps_of(Looked(task, found, self._first))
-        )
+        why = found.attribute(-1 if one_answer else step).within(first, steps_of(Looked(task, found, first)))
         shown_why = [section.body for section in resting(why)]
         return {"html": "".join(shown_why) or f"<p>{escaped(why.sentence)}</p>"}
 
-    @property
-    def _first(self) -> int:
-        """The number of the first step that is shown: a text that was typed is read from its start."""
-        return 0 if len(self._ids) else self._inspection.start
+    def _of_window(self, asked: dict[str, Any]) -> _Typed:
+        """What was typed in the window that asks."""
+        return self._windows.get(str(asked.get("window")), _Typed())
+
+    def _keep(self, asked: dict[str, Any], typed: _Typed) -> None:
+        """Keep what was typed in the window that asks, and forget that of the one that opened a text longest ago."""
+        window = str(asked.get("window"))
+        self._windows.pop(window, None)
+        self._windows[window] = typed
+        if len(self._windows) > _WINDOWS:
+            del self._windows[next(iter(self._windows))]
 
     def _encoded(self, text: str, *, opening: bool) -> np.ndarray:
         assert self._text is not None
@@ -160,17 +181,17 @@ class LiveInspection:
             return ids
         return ids[1:]  # <begin> stands before the first text only
 
-    def _read(self, ids: np.ndarray, before: int, held: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def _read(self, typed: _Typed, ids: np.ndarray, before: int, held: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Read steps from the state so far. The step before them is told again, since what followed it is known now."""
         if not len(ids):
             raise UsageError("there is nothing to read: type a symbol")
         batch = _row(self._trained.task.coder.target, ids)
-        found, self._state = self._run(batch, self._state, self._change)
-        last = self._last
+        found, typed.state = self._run(batch, typed.state, typed.change)
+        last = typed.last
         if last is not None:
             found = _joined(last, found)
-        self._last = _end(found)
-        return self._told(found, before - (last is not None), held)
+        typed.last = _end(found)
+        return self._told(found, 0, before - (last is not None), held)
 
     def _run(self, batch: Batch, state: Any, change: Change) -> tuple[Trace, Any]:
         network, task = self._trained.network, self._trained.task
@@ -183,10 +204,11 @@ class LiveInspection:
         found = Trace(steps, values, alone, {}, None, float("nan"), batch=batch)
         return replace(found, loss=losses_of(task, outputs, batch)), after
 
-    def _told(self, found: Trace, start: int, held: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def _told(self, found: Trace, first: int, start: int, held: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """What the views draw of steps; ``first`` is the number of the first one that is shown at all."""
         if self._text is not None and found.batch is not None and found.batch.target is None:
             found = self._followed(found)
-        told = payload(shown(replace(self._inspection.looked(), trace=found, start=self._first, prefixes=None)))
+        told = payload(shown(replace(self._inspection.looked(), trace=found, start=first, prefixes=None)))
         loss = None if found.loss is None else found.loss[~found.loss.isnan()]
         mean = None if loss is None or not len(loss) else float(loss.mean())
         return {**told, "from": start, "steps": start + found.steps, "loss": mean, "held": len(held)}

@@ -60,6 +60,8 @@ class Reader:
             not needed where ``example`` is set. The first column is what a table's cell becomes.
         scan: reads a file in blocks of about so many bytes, all with the same columns and types, so that it is never in
             memory as a whole; ``None`` where only ``read`` can.
+        piped: reads what is piped into a model that was trained on such files, under its name in messages; ``None``
+            where only a table can be.
         sidecar: whether such files often only describe others; a folder is read by it only if nothing else fits.
         labelled: whether subfolders of its files are labels to learn, if ``example`` is ``None``.
     """
@@ -75,6 +77,7 @@ class Reader:
     headed: bool = False
     whole: Callable[[Path, DataConfig], pa.Table] | None = None
     scan: Callable[[Path, DataConfig, int], Iterator[pa.Table]] | None = None
+    piped: Callable[[pa.Buffer, str, DataConfig], pa.Table] | None = None
     sidecar: bool = False
     labelled: bool = False
 

@@ -42,7 +42,11 @@ def read_text(path: Path, config: DataConfig) -> pa.Table:
     Raises:
         DataError: the file is missing or empty, or a byte is not in ``config.text_encoding``.
     """
-    buffer = text_buffer(path, config.text_encoding)
+    return _read_buffer(contents(path), str(path), config)
+
+
+def _read_buffer(buffer: pa.Buffer, origin: str, config: DataConfig) -> pa.Table:
+    buffer = _clean(buffer, config.text_encoding, origin)
     return pa.table(
         {"text": split_lines(buffer) if config.of("reader", "text").rows_are == "lines" else one_string(buffer)}
     )
@@ -54,9 +58,13 @@ def text_buffer(path: Path, encoding: str) -> pa.Buffer:
     Raises:
         DataError: as in `read_text`.
     """
-    buffer = unix_lines(to_utf8(contents(path), encoding, str(path)))
+    return _clean(contents(path), encoding, str(path))
+
+
+def _clean(buffer: pa.Buffer, encoding: str, origin: str) -> pa.Buffer:
+    buffer = unix_lines(to_utf8(buffer, encoding, origin))
     if not buffer.size:
-        raise DataError("is empty except for its byte-order mark", file=str(path))
+        raise DataError("is empty except for its byte-order mark", file=origin)
     return buffer
 
 
@@ -76,4 +84,6 @@ def numbered_lines(path: Path, encoding: str, marks: str) -> Iterator[tuple[int,
     return ((number, line) for number, line in lines if line and line[0] not in marks)
 
 
-MEMBER = Reader(_SUFFIXES, read_text, Options=Options, vague=_VAGUE, whole=read_text, labelled=True)
+MEMBER = Reader(
+    _SUFFIXES, read_text, Options=Options, vague=_VAGUE, whole=read_text, piped=_read_buffer, labelled=True
+)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -33,6 +34,7 @@ from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, counted, n
 __all__ = ["Reading", "files_of", "open_blocks", "open_source"]
 
 _TABLE = "table"  # reads standard input, files with named columns, and labels beside pictures
+_FIRST_LINE = 1 << 16  # bytes in which the first line of what is piped in ends
 _SAID = 5  # remarks of the readers of single files that a folder repeats
 _ABOUT = ("readme", "license", "licence", "copying", "changelog")
 _SMALL = 64 << 20  # bytes up to which the tables of a folder's files are copied into one piece
@@ -82,7 +84,7 @@ def open_source(source: Any, config: DataConfig, alphabet: Name | None, later: b
     if not isinstance(source, str | os.PathLike):
         reading = Reading(with_lists(without_views(to_table(source)), config), IN_MEMORY)
     elif source == "-":
-        reading = _standard_input(config)
+        reading = _standard_input(config, later)
     elif paths := line_files(source):
         reading = Reading(read_parallel(paths, config), Origin(str(source)), "")
     elif (path := Path(source)).is_dir():
@@ -133,15 +135,40 @@ def _with_files(source: Any, reading: Reading, config: DataConfig, later: bool) 
     )
 
 
-def _standard_input(config: DataConfig) -> Reading:
+def _standard_input(config: DataConfig, later: bool) -> Reading:
+    """What is piped in: a table, or what a model was trained on if that can be piped in too."""
     from unrolled.data.readers.table import read_written
 
     name = "standard input"
     suffix = f".{config.format.lower().removeprefix('.')}" if config.format else None
-    if suffix is not None and suffix not in READERS.get(_TABLE).suffixes:
+    own = _piped(config) if later else None
+    if own is None and suffix is not None and suffix not in READERS.get(_TABLE).suffixes:
         raise UsageError(f"standard input is a table, as csv or jsonl: {named('format')} {config.format} needs a file")
-    table = read_written(map_stream(sys.stdin.buffer, name), name, config, suffix)
+    data = map_stream(sys.stdin.buffer, name)
+    if own is not None:
+        read = READERS.get(own).piped(data, name, config)
+        if config.format or not _names_columns(data, read.column_names):
+            return Reading(read, Origin(name), own)
+    table = read_written(data, name, config, suffix)
     return Reading(table, Origin(name), _TABLE, tuple(remarks_of(table)), settled=_settled(table))
+
+
+def _piped(config: DataConfig) -> str | None:
+    """The reader of the training data, if it reads standard input too."""
+    able = [name for name, reader in READERS.members().items() if reader.piped is not None]
+    return next((name for name in able if f"reader.{name}" in config.own), None)
+
+
+def _names_columns(data: pa.Buffer, columns: Sequence[str]) -> bool:
+    """Whether the first line of what is piped in is that of a table with one of ``columns``: its header, or JSON."""
+    first = bytes(data[: min(data.size, _FIRST_LINE)]).lstrip(b"\xef\xbb\xbf").partition(b"\n")[0].strip()
+    if first.startswith(b"{"):
+        try:
+            return any(name in json.loads(first) for name in columns)
+        except (ValueError, RecursionError):
+            return False
+    cells = {cell.strip().strip('"') for cell in re.split(r"[,;\t|]", first.decode("utf-8", "replace"))}
+    return not cells.isdisjoint(columns)
 
 
 def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) -> Reading:

@@ -17,7 +17,7 @@ class Cursor {
   }
 
   place(step) {
-    return `${this.word} ${this.number(step)} of ${this.number(0)} to ${this.number(this.steps - 1)}`;
+    return `${this.word} ${this.number(step)} (${this.number(0)}–${this.number(this.steps - 1)})`;
   }
 
   tell(change) {

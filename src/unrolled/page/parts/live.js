@@ -2,9 +2,11 @@
 // data: types: whether the model continues a text, units: {name of a value: number of units}, heads: {name: number of heads}
 const BEHIND = { tokens: true, came: true }; // lists with one entry for each step
 const TOKEN = location.hash.slice(1);
+const WINDOW = String(Math.random()); // two windows of one page are read apart
 
 async function ask(path, what) {
-  const answer = await fetch(path, { method: "POST", headers: { "X-Unrolled-Token": TOKEN }, body: JSON.stringify(what) });
+  const answer = await fetch(path, { method: "POST", headers: { "X-Unrolled-Token": TOKEN }, body: JSON.stringify({ ...what, window: WINDOW }) })
+    .catch(() => { throw new Error("nothing answers: this page has ended"); });
   const told = await answer.json();
   if (!answer.ok) throw new Error(told.error);
   return told;
@@ -76,7 +78,7 @@ views.live = (place, { types, units, heads }, cursor) => {
 
   // One request at a time, in order; what was typed meanwhile goes together in the next one.
   function queue(work) {
-    waiting = waiting.then(work).catch((error) => { said.textContent = error.message; });
+    waiting = waiting.then(work).catch((error) => { [read, said.textContent] = ["", error.message]; });
     return waiting;
   }
   async function open() {
