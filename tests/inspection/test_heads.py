@@ -49,13 +49,13 @@ def looking() -> Network:
 def test_a_head_that_the_answers_rest_on_matters_and_one_that_nothing_reads_does_not(looking: Network) -> None:
     found = heads_of(looking, TASK, before(4))
     first, second = found.heads
-    assert (first.name, second.name) == ("block 1, head 1", "block 1, head 2")
+    assert (first.name, second.name) == ("block 1, head 0", "block 1, head 1")
     assert first.matters and first.worth.harm > 0.05
     assert abs(second.worth.harm) < 1e-6 and not second.matters
     matter, idle = found.verdicts
     assert matter.startswith("1 of 2 heads matters: attending to all steps alike raises loss_nats_per_token")
-    assert "block 1, head 1, by" in matter
-    assert idle.startswith("the map of block 1, head 2 explains nothing about the loss here")
+    assert "block 1, head 0, by" in matter
+    assert idle.startswith("the map of block 1, head 1 explains nothing about the loss here")
 
 
 def test_a_head_that_is_random_by_construction_is_called_so(looking: Network) -> None:
@@ -75,7 +75,7 @@ def test_a_head_that_is_random_by_construction_is_called_so(looking: Network) ->
 def test_the_difference_is_that_of_one_head_made_uniform_by_itself() -> None:
     network, batch = network_of("transformer", hidden=8, layers=2, heads=2), batch_of(15)
     found = trace(network, TASK, batch).heads()
-    assert [head.name for head in found.heads][::3] == ["block 1, head 1", "block 2, head 2"]
+    assert [head.name for head in found.heads][::3] == ["block 1, head 0", "block 2, head 1"]
     plain = trace(network, TASK, batch)
     for head in found.heads:
         alone = plain.without(head=(head.path, head.number))
@@ -119,7 +119,7 @@ def test_an_encoder_decoder_has_one_head() -> None:
     target = torch.tensor([[1, 5, 6, 2]])
     batch = Batch({"ids": torch.tensor([[1, 2, 3]])}, torch.tensor([3]), torch.tensor([0]), target, torch.tensor([4]))
     (head,) = heads_of(network, task, batch).heads
-    assert head.name == "decoder, head 1"
+    assert head.name == "decoder, head 0"
 
 
 def test_a_model_without_attention_and_data_without_a_target() -> None:

@@ -224,3 +224,11 @@ def test_words_on_marks_have_a_halo_and_stand_clear_of_a_bars_value() -> None:
     assert [one.split(">")[1].split("<")[0] for one in drawn] == ["3", "−0.5", "awful", "here"]
     down = [float(re.findall(' y="([^"]*)"', one)[0]) for one in drawn]
     assert down[0] - down[2] >= 11
+
+
+def test_values_of_bars_never_stand_on_each_other() -> None:
+    values = [-0.012461, -0.019712, -0.023041, -0.024054, -0.026682, -0.038551]
+    for count, expected in ((4, "−0.01246"), (8, "−0.012"), (20, "")):
+        svg = Chart().bars(range(count), (values * 4)[:count]).to_svg()
+        told = re.findall('text-anchor="middle"[^>]*paint-order[^>]*>([^<]*)<', svg)
+        assert told[:1] == ([expected] if expected else [])

@@ -27,7 +27,7 @@ def contrast(one: str, other: str) -> float:
 def test_any_text_is_valid_xml() -> None:
     text = "".join(map(chr, range(0x20))) + "<&>\"'\x7f\ud800\ufffe é 漢 🎵"
     assert ElementTree.fromstring(f'<a b="{words(text)}">{words(text)}</a>').text
-    assert words("a\n\t\x00") == "a␊␉␀"
+    assert words("a\n\t\x00") == "a⏎⇥␀"
 
 
 def test_a_path_has_a_gap_where_a_value_is_missing_and_a_lonely_point_is_a_dot() -> None:

@@ -136,7 +136,7 @@ def test_labels_of_rows_are_one_chart_of_probabilities() -> None:
         {"y_predicted": ["p", "n"], "y_p_p": [0.9, 0.2], "y_p_n": [0.1, 0.8]},
     )
     svg = pictured(task("rows", "y", ["n", "p"]), table, None)
-    assert {"row 1: good", "row 2: bad␊", "n", "p", "0.90", "0.20", "0.10", "0.80"} <= {*texts(svg)}
+    assert {"row 1: good", "row 2: bad⏎", "n", "p", "0.90", "0.20", "0.10", "0.80"} <= {*texts(svg)}
     assert "the given label, where it differs" in texts(svg)
     assert (groups(svg, "dots")[0][0].get("d") or "").count("M") == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from unrolled.inspection.attribute import Attribution
@@ -38,3 +39,19 @@ def test_each_column_has_its_bars() -> None:
 def test_what_is_not_known_is_not_drawn() -> None:
     assert list(resting("not measured: why")) == []
     assert list(resting(replace(WHY, values=(0.0, 0.0, 0.0)))) == []
+
+
+def test_words_stand_beyond_their_bars_and_not_on_each_other() -> None:
+    words = ["", "", "ab", "\n", " ", "cd"]
+    why = replace(WHY, first=0, values=(0.1, 0.1, 2.0, 1.9, -1.8, 0.2), read=tuple(words))
+    (section,) = resting(why)
+    labels = re.findall(r' y="([0-9.]+)"[^>]*paint-order[^>]*>(ab|⏎|␣|−1.8|2)<', section.body)
+    down = {text: float(y) for y, text in labels}
+    assert down["␣"] - down["−1.8"] >= 11 and down["2"] - down["ab"] >= 11
+    crowded = replace(why, first=0, values=(*why.values, *[0.0] * 90), read=("", "", "abc", "def", " ", *[""] * 91))
+    assert "abc" in resting_body(crowded) and "def" not in resting_body(crowded).partition("<svg")[2]
+
+
+def resting_body(why: Attribution) -> str:
+    (section,) = resting(why)
+    return section.body

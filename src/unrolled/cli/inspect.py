@@ -124,11 +124,12 @@ def _page(found: Inspection) -> str:
                 _cell(one.came),
                 _cell(one.expected),
                 number(one.chance),
-                _cell(one.after),
+                _cell(one.after) if one.after else "",
             ]
             for one in found.worst
         ]
-        lines += ["", table(head, rows)]
+        shown = [at for at in range(len(head)) if any(row[at] for row in rows)]
+        lines += ["", table([head[at] for at in shown], [[row[at] for at in shown] for row in rows])]
     if found.against is not None and found.against.disagreements:
         lines += ["", _differences(found.against)]
     return "\n".join(lines)

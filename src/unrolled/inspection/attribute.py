@@ -98,7 +98,8 @@ class Attribution:
         return replace(self, answer=answer, step=step, first=self.first + start, read=mine)
 
     def _named(self, step: int) -> str:
-        return f"{step:,} {self.read[step - self.first]!r}" if self.read else f"{step:,}"
+        word = self.read[step - self.first] if self.read else ""
+        return f"{step:,} {word!r}" if word and word != str(step) else f"{step:,}"
 
     @property
     def sentence(self) -> str:
@@ -199,7 +200,8 @@ def _scale(answer: Answer) -> str:
     if task.chain or answer.batch.target_lengths is not None:
         return "minus the loss"
     words = {"softmax": "logit", "sigmoid": "log odds", "mean": "scaled answer"}
-    return words.get(task.mixing or "", "score")
+    found = words.get(task.mixing or "", "score")
+    return found if task.mixing == "softmax" or task.outputs == 1 else f"sum of {task.outputs:,} {found}{'s' * (found[-1] != 's')}"
 
 
 def _occluded(rows: StandIns, score: float) -> dict[str, Tensor]:

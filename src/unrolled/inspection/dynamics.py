@@ -112,9 +112,10 @@ class Dynamics:
     def _of_spectra(self) -> str:
         slow, growing = ([getattr(one, name) for one in self.spectra] for name in ("slow", "growing"))
         at = ", ".join(f"{one.step:,}" for one in self.spectra)
+        lasting = "these carry what lasts" if any(slow) else "so nothing lasts for many steps"
         return (
             f"in one step, {_range(slow)} of {self.size:,} directions of the state keep more than {_SLOW:.0%} of a "
-            f"change, and {_range(growing)} let it grow (steps {at})"
+            f"change, and {_range(growing)} let it grow (at the steps {at}): {lasting}"
         )
 
 

@@ -88,8 +88,8 @@ class FixedPoints:
             )
         if stable and self.settled == 1:
             return (
-                f"{held}, every state settles at one stable point, so it forgets what it read before (slowest "
-                f"direction: {stable[0].radius:.3g} a step){others}"
+                f"{held}, every state settles at one stable point, so it forgets what it read before (its "
+                f"slowest direction keeps {stable[0].radius:.3g} of a change in a step){others}"
             )
         if stable and not self.settled:
             return f"{held}, there is a stable point, but no visited state settles there in {_SETTLE} steps{others}"
@@ -99,7 +99,7 @@ class FixedPoints:
                 f"{held}, {many} of {self.starts} visited states settle at a stable point; the others still move after "
                 f"{_SETTLE} steps{others}"
             )
-        return f"{held}, no stable point was found from {self.starts} states{others}"
+        return f"{held}, no stable point was found from {self.starts} states: the state goes on moving{others}"
 
     def _others(self) -> Iterator[str]:
         for kind in ("saddle", "unstable", "slow"):

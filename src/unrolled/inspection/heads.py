@@ -48,9 +48,9 @@ class Head:
 
     @property
     def name(self) -> str:
-        """The head in words; heads count from 1."""
+        """The head in words."""
         place = in_words(self.path).removesuffix("attention")
-        return f"{place}head {self.number + 1}"
+        return f"{place}head {self.number}"
 
     @property
     def matters(self) -> bool:
@@ -103,7 +103,7 @@ class Heads:
             )
             said.append(
                 f"{which} {explain} nothing about the loss here: when {each} attends to all steps alike, it is not "
-                f"surely higher over {counted(self.answers, 'answer')}; fewer heads or layers might do"
+                f"surely higher over {self.answers:,} answer{"s" * (self.answers != 1)}; fewer heads or layers might do"
             )
         return tuple(said)
 

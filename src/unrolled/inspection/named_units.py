@@ -121,9 +121,10 @@ class Units:
             return ("nothing can be said of these steps that a unit could follow",)
         named = self.named
         if not named:
-            best = self.found[0]
+            best, count = self.found[0], len(self.found)
+            tried = f"any of the {count} features that were tried" if count > 1 else "the only feature that was tried"
             return (
-                f"no unit follows one of {len(self.found)} features: the best is {best.layer}, unit {best.unit} with "
+                f"no unit surely follows {tried}: the nearest is {best.layer}, unit {best.unit} with "
                 f"“{best.feature}”, r = {best.r:.2f} on steps held out (chance {best.chance:.2f})",
             )
         more = len(named) - _SAID

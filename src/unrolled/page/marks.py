@@ -11,10 +11,11 @@ from unrolled.page.scales import Axis, written
 from unrolled.page.svg import HALO, SERIES, colour, element, number, path
 from unrolled.page.thinning import envelope, spaced, thinned
 
-__all__ = ["Band", "Bars", "Dots", "Frame", "Line", "Mark", "Style", "range_of"]
+__all__ = ["FEW", "Band", "Bars", "Dots", "Frame", "Line", "Mark", "Style", "range_of"]
 
 _DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 2")
-_FEW = 24  # a line of so few points shows each of them; so few bars show their values
+FEW = 24  # a line of so few points shows each of them; so few bars show their values
+_LETTER = 6.6  # pixels of a digit at the size of 11
 _SIZE = 3  # pixels from the middle of a marker to its edge
 
 
@@ -106,11 +107,11 @@ class Line:
         xs, ys = frame.across(self.xs), frame.down(self.ys)
         shown = thinned(xs, ys)
         drawn = _stroke(path(xs[shown], ys[shown]), style)
-        return drawn if len(shown) > _FEW else drawn + _markers(xs[shown], ys[shown], style)
+        return drawn if len(shown) > FEW else drawn + _markers(xs[shown], ys[shown], style)
 
     def sample(self, x: float, y: float, style: Style) -> str:
         drawn = _stroke(f"M{number(x - 10)} {number(y)}h20", style)
-        return drawn if len(self.xs) > _FEW else drawn + _markers(np.array([x]), np.array([y]), style)
+        return drawn if len(self.xs) > FEW else drawn + _markers(np.array([x]), np.array([y]), style)
 
     def said(self) -> str:
         return range_of(self.name, self.ys)
@@ -213,23 +214,39 @@ class Bars:
         middle = along + share * (self.turn - (self.count - 1) / 2)
         sides = np.sort([across(middle - share / 2), across(middle + share / 2)], 0)
         ends = np.sort([up(np.zeros(len(values))), up(values)], 0)
+        told = self._told(values, float((sides[1] - sides[0]).max(initial=0.0)) / 0.8)
         drawn = []
-        for first, last, low, high, value in np.stack([*sides, *ends, values], 1).tolist():
+        for nth, (first, last, low, high) in enumerate(np.stack([*sides, *ends], 1).tolist()):
             if not np.isfinite(first + low + high):
                 continue
             box = (low, first, high - low, last - first) if self.sideways else (first, low, last - first, high - low)
             x, y, width, height = box
             drawn.append(element("rect", x=x, y=y, width=width, height=height, fill=style.colour))
-            if len(values) * self.count <= _FEW:
-                drawn.append(self._value(frame, value, low, high, (first + last) / 2))
+            if told:
+                drawn.append(self._value(frame, told[nth], values[nth] >= 0, low, high, (first + last) / 2))
         return "".join(drawn)
 
-    def _value(self, frame: Frame, value: float, low: float, high: float, middle: float) -> str:
+    def _told(self, values: np.ndarray, room: float) -> list[str]:
+        """The values as they stand at few bars, with as many digits as ``room`` pixels take; nothing where none fits.
+
+        Args:
+            values: one for each bar.
+            room: from the middle of one upright bar to that of the next.
+        """
+        if len(values) * self.count > FEW:
+            return []
+        for digits in (4, 2):
+            told = [written(float(f"{value:.{digits}g}")) for value in values.tolist()]
+            if self.sideways or _LETTER * max(map(len, told), default=0) <= room:
+                return told
+        return []
+
+    def _value(self, frame: Frame, text: str, above: bool, low: float, high: float, middle: float) -> str:
         if self.sideways:
-            return element("text", written(value), x=high + 4, y=middle + 4, font_size=11, **HALO)
+            return element("text", text, x=high + 4, y=middle + 4, font_size=11, **HALO)
         # Beyond the end of the bar, and inside of the frame, where the words of the axes do not stand.
-        at = max(low - 4, frame.top + 11) if value >= 0 else min(high + 11, frame.top + frame.height - 3)
-        return element("text", written(value), x=middle, y=at, font_size=11, text_anchor="middle", **HALO)
+        at = max(low - 4, frame.top + 11) if above else min(high + 11, frame.top + frame.height - 3)
+        return element("text", text, x=middle, y=at, font_size=11, text_anchor="middle", **HALO)
 
     def sample(self, x: float, y: float, style: Style) -> str:
         return element("rect", x=x - 5, y=y - 5, width=10, height=10, fill=style.colour)

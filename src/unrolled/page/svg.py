@@ -40,6 +40,7 @@ HALO: dict[str, float | str] = {
 SERIES = ("mark1", "mark2", "mark3", "mark4", "mark5")
 _VARIABLE = re.compile(r"var\(--[\w-]+, (#\w+)\)")
 _FIRST_CONTROL_PICTURE, _DELETE = 0x2400, 0x7F
+_SIGNS = {"\n": "⏎", "\t": "⇥"}  # as the views of a page show them, and as most fonts have them
 
 
 def colour(name: str) -> str:
@@ -53,11 +54,11 @@ def colour(name: str) -> str:
 
 
 def words(text: str) -> str:
-    r"""``text`` escaped for XML and HTML; a control character becomes its picture, half a surrogate pair ``�``.
+    r"""``text`` escaped for XML and HTML; a control character becomes its sign, half a surrogate pair ``�``.
 
     Example:
         >>> words("a<b\n")
-        'a&lt;b␊'
+        'a&lt;b⏎'
     """
     shown = "".join(_shown(letter) if not letter.isprintable() else letter for letter in text)
     return escape(shown)
@@ -65,6 +66,8 @@ def words(text: str) -> str:
 
 def _shown(letter: str) -> str:
     code = ord(letter)
+    if letter in _SIGNS:
+        return _SIGNS[letter]
     if code < ord(" "):
         return chr(_FIRST_CONTROL_PICTURE + code)
     if code == _DELETE:

@@ -67,7 +67,7 @@ def compare_runs(runs: Sequence[str | Path | Trained], data: Any = None, device:
         for name, one in judged.items()
     }
     some = next(iter(judged.values()))
-    cases = f"{some.groups.cases} {some.groups.what(some.examples)}"
+    cases = f"{some.groups.cases:,} {some.groups.what(some.examples)}"
     stopped = [name for name, one in compared.items() if not one.finished]
     notes = [f"{name} has not finished: its best weights so far are compared." for name in stopped]
     return Comparison(shared.name, cases, chooses, reference, compared, (*shared.notes, *left_out, *notes))

@@ -16,6 +16,7 @@ from unrolled.layers.item_outputs import ItemOutputs
 from unrolled.runs.predicting import PREDICTED
 from unrolled.runs.traced_rows import TracedRow
 from unrolled.tasks.task import Task
+from unrolled.views.roll import channel_names
 
 __all__ = ["MOST", "WorstStep", "worst_steps"]
 
@@ -31,9 +32,9 @@ class WorstStep:
     Attributes:
         step: its number in the row, from 0; a text begins with ``<begin>`` where rows are framed.
         loss: in the unit of the model's loss.
-        came, expected: the target, and the model's answer.
+        came, expected: the target, and the model's answer; of several at once, the names of those that are on.
         chance: the probability of that answer; ``None`` where there is none.
-        after: the end of the text that was read up to this step; empty for other data.
+        after: the end of the text that was read up to this step; the names of the last items; empty for other data.
     """
 
     step: int
@@ -55,19 +56,28 @@ def worst_steps(task: Task, row: TracedRow, losses: Tensor) -> Iterator[WorstSte
         at = row.asked[0] - row.start + nth
         answers = task.answers(_of_step(outputs, at), one_step(batch, at, steps))
         chance = _single(answers.get(f"{task.coder.target}_p", [None])[0])
-        before = (
-            ""
-            if reads is None or not isinstance(answer, Text)
-            else str(answer.decode(reads[0, max(0, at + 1 - _BEFORE) : at + 1].numpy()))
-        )
+        before = ""
+        if reads is not None and isinstance(answer, Text):
+            read = answer.decode(reads[0, max(0, at + 1 - _BEFORE) : at + 1].numpy())
+            before = ", ".join(map(str, read)) if isinstance(read, list) else str(read)
+        came = _came(answer, batch.target[0, at : at + 1].numpy())
+        expected = _single(answers.get(f"{task.coder.target}{PREDICTED}", [None])[0])
+        if task.mixing == "sigmoid":
+            names = channel_names(answer, outputs.shape[-1])
+            came, expected = _several(names, batch.target[0, at]), _several(names, outputs[at])
         yield WorstStep(
             step=row.asked[0] + nth,
             loss=float(losses[nth]),
-            came=_came(answer, batch.target[0, at : at + 1].numpy()),
-            expected=_single(answers.get(f"{task.coder.target}{PREDICTED}", [None])[0]),
+            came=came,
+            expected=expected,
             chance=chance if isinstance(chance, float) else None,
             after=before,
         )
+
+
+def _several(names: list[str], values: Tensor) -> str:
+    """Those of several labels, keys or channels that are on."""
+    return ", ".join(name for name, value in zip(names, values.tolist(), strict=True) if value > 0) or "nothing"
 
 
 def _of_step(outputs: Any, at: int) -> Any:

@@ -32,9 +32,9 @@ class _Weights(NamedTuple):
     values: np.ndarray
 
     def called(self, head: int) -> str:
-        """A head in words; heads count from 1."""
+        """A head in words."""
         words = [self.name] if self.name else []
-        return ", ".join([*words, *([f"head {head + 1}"] if self.values.shape[1] > 1 or not words else [])])
+        return ", ".join([*words, *([f"head {head}"] if self.values.shape[1] > 1 or not words else [])])
 
 
 def attention(looked: Looked) -> Iterator[Section]:

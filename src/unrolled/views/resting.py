@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from unrolled.inspection.attribute import Attribution
 from unrolled.page.chart import Chart, picture
 from unrolled.page.document import Section, escaped
+from unrolled.page.marks import FEW
 
 __all__ = ["resting"]
 
-_RISE = 18  # pixels: above the value of a bar
+_BEYOND, _NEAR = (18.0, -24.0), (5.0, -13.0)  # pixels above the end of a bar, and of one below zero: with its value, without
+_LETTER, _WIDE = 7.0, 330.0  # pixels of a letter, and of all bars
 _COLUMNS = 6  # that are drawn, those that count most
 
 
@@ -28,7 +30,13 @@ def _bars(why: Attribution, title: str, values: tuple[float, ...]) -> Chart:
     steps = range(why.first, why.first + len(values))
     room = [1.25 * min(values), 1.25 * max(values)]  # for the words and the values above the bars
     chart = Chart(title, x="step", y="worth to the answer", y_range=room).bars(steps, values).mark(0.0, on="y")
+    few, named = len(values) <= FEW, list[int]()
     for at in sorted(range(len(values)), key=lambda at: -abs(values[at]))[:3]:
-        if why.read and values[at]:
-            chart.label(steps[at], values[at], why.read[at], rise=_RISE)
+        word = why.read[at].replace(" ", "␣") if why.read and values[at] else ""
+        # Words of neighbours would stand on each other.
+        apart = _LETTER * len(word) * len(values) / _WIDE
+        if word and all(abs(at - other) > apart or values[at] * values[other] < 0 for other in named):
+            named.append(at)
+            rise = (_BEYOND if few else _NEAR)[values[at] < 0]
+            chart.label(steps[at], values[at], word, rise=rise)
     return chart

@@ -26,6 +26,7 @@ _TITLE = "The network unrolled"
 _LONGEST = 2_000  # steps: it needs every number of each, some of them only as products of weights
 _ALL = 8  # units of which every number is shown
 _SOME = 4  # units whose equations are shown where there are more
+_SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥"}  # as the page shows them where they are read
 _GRAIN = 1 << 14  # numbers are kept to 1/16384: four digits are right, and the rest would only swell the page
 
 
@@ -91,7 +92,7 @@ def _answers(looked: Looked) -> Sequence[str | None]:
     if looked.task.mixing == "softmax":
         chances, ids = torch.softmax(lines, -1).max(-1)
         names = [looked.said(name) for name in names_of(looked.task.coder.answer, ids.numpy())]
-        said = [f"{name!r} {chance:.2f}" for name, chance in zip(names, chances.tolist(), strict=True)]
+        said = [f"{_SIGNS.get(name, name)} {chance:.2f}" for name, chance in zip(names, chances.tolist(), strict=True)]
     else:
         said = [" ".join(f"{value:.2f}" for value in line[:3]) for line in lines.tolist()]
     return [*(None,) * (steps - len(said)), *said] if len(said) in (1, steps) else [None] * steps

@@ -8,7 +8,7 @@ views.strips = (place, { strips, line }, cursor, title) => {
     for (const value of values.raw) { if (value < least) least = value; if (value > most) most = value; }
     const [from, to] = [low ?? Math.min(0, least), high ?? most];
     const box = canvasBox({ label: `${name} at each step, a line for each ${line}`, height: 64, cursor, click: (x) => cursor.go(x * cursor.steps - 0.5),
-      rows: () => [["step", ...values.row(0).map((_, at) => `${line} ${at + 1}`)], around(cursor).map((step) => [cursor.number(step), ...values.row(step).map((value) => number(value))]), name],
+      rows: () => [["step", ...values.row(0).map((_, at) => `${line} ${at}`)], around(cursor).map((step) => [cursor.number(step), ...values.row(step).map((value) => number(value))]), name],
       paint(context, width, height) {
         for (let at = 0; at < values.width; at += 1) {
           const [colour, dash] = LINES[at % LINES.length];

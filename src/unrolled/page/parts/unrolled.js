@@ -128,6 +128,6 @@ views.unrolled = (place, data, cursor, title) => {
   const layers = cells.length > 1 ? [choice("layer", cells.map((one, at) => [at, one.name]), 0, (at) => { cell = cells[at]; if (!cell.equations.some((one) => one.name === chosen)) chosen = cell.equations.at(-1).name; draw(); })] : [];
   moveByKeys(box, cursor);
   place.append(element("div", { class: "controls" }, ...layers, element("span", { class: "soft" }, cells.some((one) => !one.whole) ? "norms of x and states, means of gates; the equations show some of the units" : "every number of every unit")),
-    box, gates, equation, element("p", { class: "soft" }, "₋₁ is the step before; x_ and h_ are what the weights make of x and of h₋₁ for a gate, with their bias; σ is the sigmoid."), stepControls(cursor));
+    box, gates, equation, element("p", { class: "soft" }, "h₋₁ is h at the step before; x_ and h_ are what the weights make of x and of h₋₁ for a gate, with their bias; σ is the sigmoid."), stepControls(cursor));
   cursor.follow((change) => { if (change !== "unit") draw(); });
 };
