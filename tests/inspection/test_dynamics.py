@@ -138,7 +138,7 @@ def test_the_spectrum_of_a_step_is_that_of_its_matrix() -> None:
     assert (found.spectra[0].slow, found.spectra[0].growing, found.size) == (2, 0, 4)
     assert found.verdicts[:2] == (
         "small changes of the state fade to 1/e in about 93 steps (λ1 = -0.011 ± 0.0004 a step, over 120 steps)",
-        "in one step, 2 of 4 directions of the state keep more than 90% of a change, and 0 let it grow (steps 40, 80, 119)",
+        "in one step, 2 of 4 directions of the state keep more than 90% of a change, and 0 let it grow (at the steps 40, 80, 119): these carry what lasts",
     )
 
 

@@ -54,7 +54,7 @@ def test_a_contraction_has_one_fixed_point_where_everything_settles() -> None:
     assert found.points[0].radius == pytest.approx(0.8, abs=1e-6)
     assert found.sentence == (
         "with its mean input held, every state settles at one stable point, so it forgets what it read before "
-        "(slowest direction: 0.8 a step)"
+        "(its slowest direction keeps 0.8 of a change in a step)"
     )
 
 
@@ -63,7 +63,7 @@ def test_a_clock_rests_nowhere_but_at_its_unstable_centre() -> None:
     assert [(one.kind, one.unstable, one.share) for one in found.points] == [("unstable", 2, 0.0)]
     assert found.settled == 0
     assert found.sentence == (
-        "with its mean input held, no stable point was found from 16 states; 1 unstable point with 2 unstable directions"
+        "with its mean input held, no stable point was found from 16 states: the state goes on moving; 1 unstable point with 2 unstable directions"
     )
 
 

@@ -147,5 +147,5 @@ def test_where_nothing_can_be_said_a_sentence_says_why() -> None:
     still = units_for({LAYER: np.zeros((300, 2))}, {"step": Feature(np.arange(300.0))})
     assert still.found[0].r == 0.0
     assert still.verdicts[0].startswith(
-        "no unit follows one of 1 features: the best is layer 1, cell state, unit 0 with"
+        "no unit surely follows the only feature that was tried: the nearest is layer 1, cell state, unit 0 with"
     )

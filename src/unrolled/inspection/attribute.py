@@ -201,7 +201,11 @@ def _scale(answer: Answer) -> str:
         return "minus the loss"
     words = {"softmax": "logit", "sigmoid": "log odds", "mean": "scaled answer"}
     found = words.get(task.mixing or "", "score")
-    return found if task.mixing == "softmax" or task.outputs == 1 else f"sum of {task.outputs:,} {found}{'s' * (found[-1] != 's')}"
+    return (
+        found
+        if task.mixing == "softmax" or task.outputs == 1
+        else f"sum of {task.outputs:,} {found}{'s' * (found[-1] != 's')}"
+    )
 
 
 def _occluded(rows: StandIns, score: float) -> dict[str, Tensor]:

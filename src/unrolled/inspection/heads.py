@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unrolled.batch import Batch
-from unrolled.errors import UsageError, counted
+from unrolled.errors import UsageError
 from unrolled.inspection.ablation import Worth, losses_of, paired
 from unrolled.inspection.answer import without_dropout
 from unrolled.inspection.attribute import Attribution
@@ -103,7 +103,7 @@ class Heads:
             )
             said.append(
                 f"{which} {explain} nothing about the loss here: when {each} attends to all steps alike, it is not "
-                f"surely higher over {self.answers:,} answer{"s" * (self.answers != 1)}; fewer heads or layers might do"
+                f"surely higher over {self.answers:,} answer{'s' * (self.answers != 1)}; fewer heads or layers might do"
             )
         return tuple(said)
 

@@ -118,7 +118,8 @@ class Inspection:
         """What stands in place of the worst steps, where the steps that are read have no losses."""
         rows, given = f"unrolled evaluate --worst {MOST} lists the worst rows", self.trace.batch
         if given is None or given.target is None or self.trace.own_answer:
-            return f"none: {'what came after the row is not known' if self.task.coder.horizon else 'the row has no target'}"
+            ahead = bool(self.task.coder.horizon)
+            return f"none: {'what came after the row is not known' if ahead else 'the row has no target'}"
         if not self.network.writes:
             return f"none: a row has one loss here; {rows}"
         with torch.no_grad():

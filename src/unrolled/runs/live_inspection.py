@@ -99,8 +99,9 @@ class LiveInspection:
         """Read a text, or the row of the inspection, from its start.
 
         Args:
-            asked: the ``window`` that asks, ``text``, where another one is to be read, and ``held``: each with the ``name`` of a gate or state, a
-                ``unit`` and its ``value``, or the name of attention and the ``unit`` of a head that is made uniform.
+            asked: the ``window`` that asks; ``text``, where another one is to be read; and ``held``: each with the
+                ``name`` of a gate or state, a ``unit`` and its ``value``, or the name of attention and the ``unit`` of a
+                head that is made uniform.
 
         Raises:
             UsageError: there is no such unit or head, or the text is empty.

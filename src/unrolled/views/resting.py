@@ -11,7 +11,10 @@ from unrolled.page.marks import FEW
 
 __all__ = ["resting"]
 
-_BEYOND, _NEAR = (18.0, -24.0), (5.0, -13.0)  # pixels above the end of a bar, and of one below zero: with its value, without
+_BEYOND, _NEAR = (
+    (18.0, -24.0),
+    (5.0, -13.0),
+)  # pixels above the end of a bar, and of one below zero: with its value, without
 _LETTER, _WIDE = 7.0, 330.0  # pixels of a letter, and of all bars
 _COLUMNS = 6  # that are drawn, those that count most
 

@@ -84,6 +84,4 @@ def numbered_lines(path: Path, encoding: str, marks: str) -> Iterator[tuple[int,
     return ((number, line) for number, line in lines if line and line[0] not in marks)
 
 
-MEMBER = Reader(
-    _SUFFIXES, read_text, Options=Options, vague=_VAGUE, whole=read_text, piped=_read_buffer, labelled=True
-)
+MEMBER = Reader(_SUFFIXES, read_text, Options=Options, vague=_VAGUE, whole=read_text, piped=_read_buffer, labelled=True)
