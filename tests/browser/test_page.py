@@ -87,7 +87,7 @@ def test_a_part_of_a_row_has_the_numbers_of_the_row(opened: Open) -> None:
     page = found.page
     page.focus("[role=application]")
     page.keyboard.press("ArrowRight")
-    page.wait_for_selector("#said:has-text('step 501 of 500 to 559: b')", state="attached", timeout=5_000)
+    page.wait_for_selector("#said:has-text('step 501 (500–559): b')", state="attached", timeout=5_000)
     page.locator("button[aria-expanded=false]").first.click()
     assert page.locator("tbody th").all_inner_texts().count("500") == 1
     assert "steps 500 to 559" in page.inner_text("main")
@@ -95,7 +95,7 @@ def test_a_part_of_a_row_has_the_numbers_of_the_row(opened: Open) -> None:
     number = worst.inner_text().split(":")[0]
     assert 500 <= int(number.removeprefix("step ")) < 560
     worst.click()
-    assert f"{number} of 500 to 559" in page.locator(".steps .soft").first.inner_text()
+    assert f"{number} (500–559)" in page.locator(".steps .soft").first.inner_text()
 
 
 def test_a_missing_number_is_said_and_never_a_colour(opened: Open) -> None:

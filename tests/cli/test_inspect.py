@@ -174,7 +174,7 @@ def test_tags_an_encoder_decoder_and_a_solved_model(unrolled: Unrolled, tmp_path
     assert fitted.code == 0, fitted.err
     says = unrolled("inspect", pair, tmp_path / "pairs.csv")
     assert says.code == 0
-    assert "is measured of a single network; this model is an encoder–decoder" in " ".join(says.out.split())
+    assert "can only be measured for a single network; this model is an encoder–decoder" in " ".join(says.out.split())
     assert "the answer is a written sequence, which has no loss" in " ".join(says.out.split())
     (tmp_path / "text.txt").write_text("the cat sat. " * 60)
     solved = tmp_path / "solved"

@@ -219,7 +219,7 @@ def test_a_trained_model_is_measured_on_its_own_data(trained: dict[str, api.Trai
         api.memory(trained["forecast"], load, lags=0)
     writer = EncoderDecoder({"load": Continuous(1)}, model_config(hidden=2), outputs=3)
     two = replace(trained["forecast"], network=writer)
-    with pytest.raises(UsageError, match="is measured of a single network; this model is an encoder–decoder"):
+    with pytest.raises(UsageError, match="can only be measured for a single network; this model is an encoder–decoder"):
         api.memory(two, load)
 
 

@@ -133,7 +133,7 @@ def memory_horizon(network: Model, batches: Iterable[Asked], lags: int) -> Horiz
         raise UsageError(f"{named('lags')} must be at least 2, got {lags}")
     if network.writes and network.layer is not None:
         raise UsageError(
-            "how far back a gradient reaches is measured of a single network; this model is an encoder–decoder"
+            "how far back a model reaches can only be measured for a single network; this model is an encoder–decoder"
         )
     if network.columns is None:
         raise UsageError(f"memory only works with a network; this model is the {network.title}, which is solved")
