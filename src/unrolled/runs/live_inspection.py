@@ -100,7 +100,7 @@ class LiveInspection:
 
         Args:
             asked: the ``window`` that asks; ``text``, where another one is to be read; and ``held``: each with the
-                ``name`` of a gate or state, a ``unit`` and its ``value``, or the name of attention and the ``unit`` of a
+                ``name`` of a gate or state, a ``unit`` and its ``value``, or the name of attention and as ``unit`` a
                 head that is made uniform.
 
         Raises:
