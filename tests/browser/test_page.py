@@ -104,6 +104,7 @@ def test_a_missing_number_is_said_and_never_a_colour(opened: Open) -> None:
     found.page.keyboard.press("ArrowRight")
     row = found.page.locator("tr:has(th:text-is('layer 1, input gate'))").first
     assert row.locator("td").first.inner_text() == "no value"
+    assert "no value, a map is grey" in found.page.locator(".controls:has(input[type=number])").inner_text()
     second = found.page.locator("[role=application] i").nth(1)
     assert second.evaluate("one => getComputedStyle(one).backgroundColor") == "rgba(0, 0, 0, 0)"
 

@@ -56,6 +56,13 @@ def test_each_symbol_and_what_followed_it(looked: Looked) -> None:
         assert following["symbols"][nth] in names
 
 
+def test_what_the_model_never_saw_is_marked_and_said(model: Trained) -> None:
+    (row, *_) = shown(Looked(task=model.task, trace=model.trace({"text": ["the ☃at"]})))
+    assert row.data["unseen"] == [5] and "1 step holds a symbol that was not seen in training" in row.body
+    (row, *_) = shown(Looked(task=model.task, trace=model.trace({"text": ["the cat"]})))
+    assert row.data["unseen"] == [] and row.body == ""
+
+
 def test_every_gate_and_state_has_its_units(looked: Looked) -> None:
     quantities = {one["name"]: one for one in by_title(shown(looked))["All units over time"]["quantities"]}
     assert list(quantities) == [

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from unrolled.data.encodings.facets import Text
+from unrolled.errors import counted
 from unrolled.page.document import Grid, Section
 from unrolled.views.looked import ROW, WRITTEN, Looked, gap_of, of_answer, steps_of, written_of
 
@@ -30,8 +32,22 @@ def row(looked: Looked) -> Iterator[Section]:
         for says, name, unit in looked.found
         if unit in kept.get(called.get(name, ""), {})
     ]
-    data = {"tokens": steps_of(looked), "gap": gap_of(looked), "quantities": quantities, "found": found}
-    yield Section("One unit over the row" if quantities else "The row", view="text", data=data, group=ROW)
+    unseen = _unseen(looked)
+    words = {"tokens": steps_of(looked), "gap": gap_of(looked), "unseen": unseen}
+    data = {**words, "quantities": quantities, "found": found}
+    many = counted(len(unseen), "step holds a symbol that was", "steps hold symbols that were")
+    said = f"<p>{many} not seen in training, and underlined here.</p>" if unseen else ""
+    yield Section("One unit over the row" if quantities else "The row", said, "text", data, ROW)
+
+
+def _unseen(looked: Looked) -> list[int]:
+    """The steps at which a text has a symbol that the model never saw."""
+    unseen = np.zeros(looked.trace.steps, bool)
+    for name, encoding in looked.task.coder.inputs.items():
+        ids = looked.batch.inputs.get(name)
+        if isinstance(encoding, Text) and ids is not None and ids.shape[1:] == unseen.shape:
+            unseen |= np.isin(ids[0].cpu().numpy(), [one for one in encoding.never if one != encoding.begin])
+    return np.flatnonzero(unseen).tolist()
 
 
 def at_this_step(looked: Looked) -> Iterator[Section]:

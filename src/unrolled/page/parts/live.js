@@ -26,6 +26,7 @@ function lengthen(numbers, more, from) {
       : Math.max(0, Math.min(LEVELS, Math.round(((more.low + (level * (more.high - more.low)) / LEVELS - numbers.low) / (numbers.high - numbers.low || 1)) * LEVELS)));
   }
   numbers.used = kept + more.raw.length;
+  numbers.gaps = undefined;
   numbers.rows = numbers.used / numbers.width;
 }
 

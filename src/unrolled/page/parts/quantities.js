@@ -9,6 +9,7 @@ function quantityOf(quantities, cursor) {
 }
 
 const unitNumber = (quantity, column) => quantity.units[column];
+const ofGaps = ({ grid }) => ((grid.gaps ??= grid.raw.includes(NO_VALUE)) ? "; where there is no value, a map is grey and a text has no colour" : "");
 
 function unitControls({ quantities, found = [] }, cursor) {
   const quantity = quantityOf(quantities, cursor);
@@ -24,7 +25,7 @@ function unitControls({ quantities, found = [] }, cursor) {
     const now = quantityOf(quantities, cursor);
     which.querySelector("select").value = now.name;
     if (document.activeElement !== unit) unit.value = unitNumber(now, cursor.unit);
-    range.textContent = `colours from ${number(now.grid.low, 2)} (blue) to ${number(now.grid.high, 2)} (red)`;
+    range.textContent = `colours from ${number(now.grid.low, 2)} (blue) to ${number(now.grid.high, 2)} (red)${ofGaps(now)}`;
   });
   return element("div", { class: "controls" }, which, element("label", {}, "unit", unit), ...known, range);
 }

@@ -7,13 +7,13 @@ views.text = (place, data, cursor, title) => {
   const { tokens, quantities } = data;
   cursor.steps = tokens.length;
   cursor.describe = (step) => visible(tokens[step]);
-  const unseen = new Set(data.unseen ?? []);
   const box = element("div", { class: "text", tabindex: "0", role: "application", "aria-label": "The row, symbol by symbol. Arrow keys move the step; up and down move twenty steps." });
   const strip = quantities.length ? unitStrip(quantities, cursor, title) : null;
   let from = -1;
   let symbols = [];
 
   function lay() {
+    const unseen = new Set(data.unseen);
     from = Math.max(0, Math.min(tokens.length - SHOWN, cursor.at - SHOWN / 2));
     symbols = tokens.slice(from, from + SHOWN).map((token, at) => {
       const made = element("i", { "data-step": from + at, class: unseen.has(from + at) ? "none" : "" });
