@@ -251,3 +251,13 @@ def test_an_empty_name_is_not_the_current_folder(unrolled: Unrolled, runs: Runs)
     for words in (("inspect", runs.text, ""), ("inspect", ""), ("watch", ""), ("predict", runs.text, "")):
         done = unrolled(*words)
         assert done.code == 2 and "named by an empty word" in done.err
+
+
+def test_it_says_that_the_other_strand_is_not_read(tmp_path: Path) -> None:
+    rows = {"dna": ["ACGTTGCA", "TTGACCAT"] * 6, "label": ["a", "b"] * 6}
+    own = {"hidden": 4, "layers": 1, "steps": 2, "only": "none", "blend": "none"}
+    kinds = {"dna": "symbols"}
+    model = ur.fit(
+        rows, target="label", kinds=kinds, both_strands=True, model="gru", quiet=True, out=tmp_path / "run", **own
+    )
+    assert any("and not its other strand" in note for note in ur.inspect(model, rows).notes)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from looking import looked_at
 from samples import SAMPLES
 
 from unrolled.views.fan import fan, next_numbers
-from unrolled.views.looked import ROW
+from unrolled.views.looked import ROW, steps_of
 
 
 def grids(data: dict[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -79,3 +80,14 @@ def test_the_next_number_is_expected_at_each_step_in_the_units_of_the_data() -> 
     sigma = looked.trace.answers["wave_sigma"][0]
     assert band["high"][-1, 0] - data["middle"][-1, 0] == pytest.approx(1.2816 * sigma, rel=1e-3)
     assert not [*fan(looked)] and not [*next_numbers(looked_at("next_step several"))]
+
+
+def test_steps_of_a_window_with_its_own_scale_are_in_the_units_of_the_data() -> None:
+    sample = replace(SAMPLES["forecast"], options={"horizon": 3, "scale": "window"})
+    looked = looked_at(sample, row=4)
+    data = sample.data
+    pairs = zip(
+        *(data.column(name)[4].as_py()[-3 - looked.trace.steps : -3] for name in ("wave", "other")), strict=True
+    )
+    for said, pair in zip(steps_of(looked), pairs, strict=True):
+        np.testing.assert_allclose([float(one) for one in said.split(" · ")], pair, rtol=1e-3, atol=1e-6)

@@ -285,8 +285,14 @@ def inspect_run(
             start=found.start,
             prefixes=Prefixes(trained.network, trained.task, found.examples),
             against=other,
-            notes=(*notes, *measures.unseen, *filter(None, [found.trace.note])),
+            notes=(*notes, *_of_strands(trained), *measures.unseen, *filter(None, [found.trace.note])),
         )
+
+
+def _of_strands(trained: Trained) -> tuple[str, ...]:
+    if trained.task.coder.strands is None:
+        return ()
+    return ("predict takes the mean of both strands; here each is read as it is given, and not its other strand",)
 
 
 def _sentences(one: Units | Dynamics | Heads | str) -> tuple[str, ...]:

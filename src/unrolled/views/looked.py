@@ -113,12 +113,22 @@ def steps_of(looked: Looked) -> list[str]:
         read = values[0].cpu().numpy()
         if read.ndim == 1 and read.dtype.kind in "iu":
             columns.append(names_of(encoding, read))
-        elif width_of(encoding, read) <= NARROW:  # wider ones are drawn as a picture
+            continue
+        if looked.batch.scale is not None and name == looked.task.coder.target:
+            read = _as_measured(read, looked.batch.scale[0].cpu().numpy())
+        if width_of(encoding, read) <= NARROW:  # wider ones are drawn as a picture
             # What the encoding scales comes back with a rounding error, which would make 4e-8 of a 0.
             tiny = _ROUNDING * float(np.max(encoding.std)) if isinstance(encoding, Numbers) else 0.0
             columns.append([_word(encoding.decode(row[None]), tiny) for row in read.reshape(steps, -1)])
     cells = [looked.said(" · ".join(each)) for each in zip(*columns, strict=True)]
     return cells or [str(looked.start + at) for at in range(steps)]
+
+
+def _as_measured(read: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """(T, W) numbers that a window has on its own scale (2, C), on that of the training data."""
+    mean, deviation = scale
+    values = read[:, : len(mean)] * deviation + mean
+    return np.concatenate([values, read[:, len(mean) :]], 1)
 
 
 def written_of(looked: Looked) -> list[str]:

@@ -19,6 +19,7 @@ from unrolled.inspection.arithmetic import Arithmetic, arithmetic
 from unrolled.inspection.names import in_words
 from unrolled.page.document import Section
 from unrolled.views.looked import ROW, Looked, names_of, steps_of
+from unrolled.views.roll import channel_names
 
 __all__ = ["unrolled"]
 
@@ -93,6 +94,13 @@ def _answers(looked: Looked) -> Sequence[str | None]:
         chances, ids = torch.softmax(lines, -1).max(-1)
         names = [looked.said(name) for name in names_of(looked.task.coder.answer, ids.numpy())]
         said = [f"{_SIGNS.get(name, name)} {chance:.2f}" for name, chance in zip(names, chances.tolist(), strict=True)]
+    elif looked.task.mixing == "sigmoid":  # the likeliest of those that may come together
+        chances, ids = torch.sigmoid(lines).max(-1)
+        names = channel_names(looked.task.coder.answer, lines.shape[-1])
+        said = [
+            f"{looked.said(names[one])} {chance:.2f}"
+            for one, chance in zip(ids.tolist(), chances.tolist(), strict=True)
+        ]
     else:
         said = [" ".join(f"{value:.2f}" for value in line[:3]) for line in lines.tolist()]
     return [*(None,) * (steps - len(said)), *said] if len(said) in (1, steps) else [None] * steps
