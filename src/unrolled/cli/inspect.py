@@ -45,8 +45,8 @@ def inspect(
 
     Args:
         run: The run directory that fit wrote.
-        file: Data with the columns of the training data, best with the target; - for stdin. Default: the validation
-            split of the run.
+        file: Data with the columns of the training data, best with the target; - for stdin, which may be plain text if
+            the model was trained on text files. Default: the validation split of the run.
         row: Row whose steps are looked at one by one, from 0.
         steps: Steps of this row to look at, such as 0:200, from 0 and without the last. Default: the first 1000.
         why: Step of the row whose answer is explained: what it rests on. Default: the one with the highest loss.

@@ -125,7 +125,9 @@ def _with_files(source: Any, reading: Reading, config: DataConfig, later: bool) 
     """The reading with the contents of the files that its columns name; texts in a plain list are never names."""
     path = Path(source) if reading.origin is not IN_MEMORY and source != "-" else None
     tabular = bool(reading.reader) and READERS.get(reading.reader).tabular
-    if (path is not None and (not tabular or path.is_dir())) or isinstance(source, list | tuple):
+    if isinstance(source, list | tuple) or (path is not None and path.is_dir()):
+        return reading
+    if not tabular and (path is not None or reading.reader):
         return reading
     folder = None if path is None else path.parent
     table, remarks = with_files(reading.table, folder, config, reading.origin, later)
