@@ -7,7 +7,7 @@ STAMPS := .venv/stamps
 # Without bytecode each of the many processes that tests start would compile the package again.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test browser pages soak sanitize engines check bench docs clean
+.PHONY: demo test browser pages soak sanitize engines runtimes check bench docs clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMPS)/demo
@@ -59,6 +59,13 @@ engines: $(STAMPS)/test .venv-engines/made
 	$(BIN)/python tools/check_keras.py --compare .venv-engines/keras.npz
 	PYTHONPATH=src .venv-engines/bin/python tools/check_engines.py
 
+# Exported models in environments of NumPy and one version of onnxruntime: the oldest that is allowed, and newer ones.
+RUNTIMES := 1.19.2 1.20.1 1.22.1 1.24.1 1.27.0 1.30.0 1.32.0
+runtimes: $(STAMPS)/test $(RUNTIMES:%=.venv-runtimes/%/made)
+	rm -rf build/runtimes
+	OMP_NUM_THREADS=1 $(BIN)/python tools/check_onnxruntime.py --write build/runtimes
+	for version in $(RUNTIMES); do .venv-runtimes/$$version/bin/python tools/check_onnxruntime.py --check build/runtimes || exit 1; done
+
 check: $(STAMPS)/check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -76,7 +83,7 @@ docs: $(STAMPS)/docs
 	@echo "docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv .venv-engines build dist docs/_build src/*.egg-info
+	rm -rf .venv .venv-engines .venv-runtimes build dist docs/_build src/*.egg-info
 
 # --- the environment ---------------------------------------------------------------------------------------------
 
@@ -113,6 +120,11 @@ $(STAMPS)/test: $(STAMPS)/demo
 	.venv-engines/bin/python -m pip install --quiet --constraint constraints-engines.txt keras h5py
 	.venv-engines/bin/python -m pip install --quiet --constraint constraints-engines.txt 'ray[data]' pyspark 'dask[dataframe]' \
 	  $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])')
+	touch $@
+
+.venv-runtimes/%/made:
+	$(PYTHON) -m venv .venv-runtimes/$*
+	.venv-runtimes/$*/bin/python -m pip install --quiet numpy onnxruntime==$*
 	touch $@
 
 $(STAMPS)/browser: $(STAMPS)/test

@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
-from export_cases import CASES, PLAIN, TEXTS
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from export_cases import CASES, PLAIN
+from exported_programs import PROGRAMS, programs
 
 import unrolled
-from unrolled.data.encodings._words import split_words
-from unrolled.data.encodings._written_words import split_written
-from unrolled.data.encodings.category import Category
-from unrolled.data.encodings.encoding import Role, Where
-from unrolled.data.encodings.tokens import Tokens
 from unrolled.decoding.beam import Beam, beam_search
 from unrolled.decoding.ctc import CtcBeam, ctc_beam, ctc_greedy
-from unrolled.errors import DataError
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-
-PROGRAMS = Path(unrolled.__file__).parent / "export" / "folder"
-
-
-@contextlib.contextmanager
-def programs(folder: Path) -> Iterator[ModuleType]:
-    """The module ``run`` of a folder, whose other modules are forgotten afterwards."""
-    names = ("run", "read_columns", "read_symbols", "split_words", "write_answers", "search_paths")
-    sys.path.insert(0, str(folder))
-    try:
-        import run  # type: ignore[import-not-found]
-
-        yield run
-    finally:
-        sys.path.remove(str(folder))
-        for name in names:
-            sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +53,13 @@ def test_the_check_finds_what_differs(folders: Path) -> None:
     assert same({"a": [1.5]}, {"a": [2.0]}) == 0.25
     for found, wanted in (({"a": 1}, {"b": 1}), ([1], [1, 2]), ("x", "y"), (None, 1.0)):
         assert same(found, wanted) == math.inf
+
+
+@pytest.fixture(scope="module")
+def sources() -> Iterator[None]:
+    """The modules of the programs, to be imported by tests."""
+    with programs(PROGRAMS):
+        yield
 
 
 def test_its_searches_find_what_those_of_the_package_find(sources: None) -> None:
@@ -146,79 +125,3 @@ def test_bad_rows_are_refused_in_a_sentence(folders: Path) -> None:
             with pytest.raises(run.Refused, match=message):
                 list(model.predict([row]))
         assert list(model.predict([])) == []
-
-
-ODD = st.one_of(
-    st.text(max_size=6),
-    st.sampled_from(
-        [
-            "@anna",
-            "x@b.c",
-            "http://a.b/c?d=1.",
-            "www.x.de",
-            "<URL>",
-            "<unknown>",
-            "👍🏽",
-            "👨‍👩‍👧",
-            "1️⃣",
-            "🇩🇪",
-            "İ",
-            "Σ",
-            "ﬁ",
-            "\v",
-            "é",
-        ]
-    ),
-)
-ASSIGNED = (
-    st.lists(ODD, max_size=8)
-    .map("".join)
-    .filter(lambda text: not any(unicodedata.category(one) in ("Cs", "Cn", "Co") for one in text))
-)
-
-
-@pytest.fixture(scope="module")
-def sources() -> Iterator[None]:
-    """The modules of the programs, to be imported by tests."""
-    with programs(PROGRAMS):
-        yield
-
-
-@settings(max_examples=150)
-@given(text=ASSIGNED)
-def test_texts_are_split_as_in_training(sources: None, text: str) -> None:
-    import split_words as split  # type: ignore[import-not-found]
-
-    assert split.words(text) == split_words(pa.array([text]))[0].to_pylist()
-    assert split.written_words(text) == split_written(pa.array([text]))[0].to_pylist()
-    assert split.write_words(split.written_words(text)) == text
-
-
-WORDS = Tokens.fit(
-    pa.chunked_array([TEXTS]), Tokens.Options(tokens="words", letters=True), Role(read=True), Where("a", "x")
-)
-CATEGORY = Category.fit(pa.chunked_array([["1", "a", None]]), Category.Options(), Role(), Where("a", "x"))
-VALUES = st.one_of(st.none(), st.just(math.nan), st.booleans(), st.integers(-2, 2), st.floats(), ASSIGNED, st.just([1]))
-
-
-@pytest.mark.parametrize("encoding", [WORDS, CATEGORY], ids=["words", "labels"])
-@settings(max_examples=150)
-@given(value=VALUES)
-def test_live_values_are_encoded_as_in_the_package(sources: None, encoding: Any, value: Any) -> None:
-    described = {"column": "x", "kind": encoding.kind, "time": False, "rule": "", "graph": ["x"]}
-    from read_columns import column_of  # type: ignore[import-not-found]
-    from read_symbols import Refused  # type: ignore[import-not-found]
-
-    column = column_of({**described, "config": encoding.to_config()}, PROGRAMS)
-    try:
-        wanted = encoding.encode_live(value, (), Where("stream", "x"))[0].tolist()
-    except DataError:
-        wanted = None
-    try:
-        found = [int(step[0]) for step in column.step(value, None)[0]]
-    except Refused:
-        found = None
-    assert found == (wanted or None)
-    if found and isinstance(value, str) and isinstance(encoding, Tokens):
-        letters = [step[1] for step in column.step(value, None)[0]]
-        np.testing.assert_array_equal(letters, encoding.spell_live(value))

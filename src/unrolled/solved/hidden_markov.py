@@ -114,15 +114,16 @@ class HiddenMarkov(SolvedModel):
         tokens, transitions = inputs[self._target], self.transitions
         g, real = tokens.graph, is_real(tokens, lengths)
         seen = g.op("Gather", g.constant(self.emissions.T), where(real, tokens, 0))  # (B, T, S)
-        first = g.constant(self.begin[None]).expand(tokens.size(0), len(self.begin))
+        before = g.constant(self.begin[None]) if state is None else state.chances
 
-        def step(before: list[Value], now: list[Value]) -> tuple[list[Value], list[Value]]:
-            joint = before[0] * now[0]
+        def step(chances: list[Value], now: list[Value]) -> tuple[list[Value], list[Value]]:
+            joint = chances[0] * now[0]
             after = (joint / g.op("Max", joint.sum(1, keep=True), 1e-30)) @ g.constant(transitions)
-            kept = where(now[1].unsqueeze(1), after, before[0])
+            kept = where(now[1].unsqueeze(1), after, chances[0])
             return [kept], [kept]
 
-        (last,), (each,) = g.scan([first if state is None else state.chances], [seen, real], step)
+        first = before.expand(tokens.size(0), len(self.begin))
+        (last,), (each,) = g.scan([first], [seen, real], step)
         logs = (each @ g.constant(self.emissions)).apply("Log")
         after: Any = last
         return zeroed(logs, lengths), Belief(after)

@@ -127,11 +127,16 @@ class Ngram(SolvedModel):
         """See `Model`; one step after another, since a step has numbers for the whole vocabulary."""
         tokens = inputs[self._target]
         real = where(is_real(tokens, lengths), tokens, 0)
-        first = tokens.graph.constant(self.initial_state(1).numbers)
-        before = first.expand(tokens.size(0), _ORDER - 1) if state is None else state.numbers
+        before = tokens.graph.constant(self.initial_state(1).numbers) if state is None else state.numbers
+        before = before.expand(tokens.size(0), _ORDER - 1)
         numbers = self._numbers_over(real, before)  # (B, T + 1, 4)
         steps = numbers.part(1, tokens.size(1) + 1, 1)
-        _, (logs,) = tokens.graph.scan([], [steps], lambda _, now: ([], [self._chances_over(now[0]).apply("Log")]))
+
+        def step(_: list[Value], now: list[Value]) -> tuple[list[Value], list[Value]]:
+            # The shape is written out, since onnxruntime before 1.24 does not find it.
+            return [], [self._chances_over(now[0]).apply("Log").reshape(-1, self.size)]
+
+        _, (logs,) = tokens.graph.scan([], [steps], step)
         after: Any = numbers.rows(lengths.unsqueeze(1)).squeeze(1)
         return zeroed(logs, lengths), NgramState(after)
 

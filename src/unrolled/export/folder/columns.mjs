@@ -3,6 +3,12 @@
 
 export class Refused extends Error {}
 
+const LARGEST = 3.4028234663852886e38; // of float32
+const MISSING = new Set([ // texts that stand for a missing number, in any case
+  "", "?", "-", "--", "---", ".", "..", "...", "n/a", "na", "n.a.", "n.a", "none", "null", "nil", "nan", "-nan",
+  "#n/a", "#na", "#n/a n/a", "#null!", "#div/0!", "#ref!", "#value!", "#num!", "#name?",
+  "\\n", "<na>", "(null)", "missing", "not available", "–", "—", "…",
+]);
 const UNKNOWN = 0, BEGIN = 1, END = 2, SPECIALS = 3;
 const ALPHABETS = { DNA: "ACGTRYSWKMBDHVN-", RNA: "ACGURYSWKMBDHVN-", protein: "ACDEFGHIKLMNPQRSTVWYBZXJUO*-" };
 const SPACES = "\\t\\n\\f\\r \\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
@@ -139,7 +145,7 @@ class Letters extends Symbolic {
     this.known = new Map(this.symbols.map((symbol, id) => [symbol, id]));
   }
   ids(text) {
-    const letters = text.toUpperCase(), foreign = [...letters].find((letter) => !this.alphabet.includes(letter));
+    const letters = text.toUpperCase(), foreign = [...text].find((letter) => letter > "\x7f" || !this.alphabet.includes(letter.toUpperCase()));
     if (foreign) throw this.refuse(`'${foreign}' is not a letter of ${this.config.alphabet}`);
     return Array.from({ length: Math.max(0, letters.length - this.size + 1) }, (_, at) => this.known.get(letters.slice(at, at + this.size)) ?? 0);
   }
@@ -181,15 +187,21 @@ class Numbers extends Column {
     return [[steps, gaps], before];
   }
   values(value) {
-    const count = this.config.mean.length;
-    if (typeof value === "string" && value.trimStart().startsWith("[")) value = JSON.parse(value);
-    const values = Array.isArray(value) ? value : value === null || count === 1 ? Array(count).fill(value) : [];
+    const { mean, std, kind } = this.config, count = mean.length, listed = kind === "series";
+    if (listed && typeof value === "string" && value.trimStart().startsWith("[")) {
+      try { value = JSON.parse(value); } catch { throw this.refuse(`'${value}' is not a list of numbers`); }
+    }
+    const values = !listed ? [value] : Array.isArray(value) ? value : value === null || count === 1 ? Array(count).fill(value) : [];
     if (values.length !== count) throw this.refuse(`expected ${count} numbers, got ${value}`);
-    return values.map((one) => this.number(one));
+    return values.map((one, channel) => {
+      const number = this.number(one);
+      if (Math.abs(number - mean[channel]) / std[channel] > LARGEST) throw this.refuse(`${number} is too large: the training mean is ${mean[channel]}`);
+      return number;
+    });
   }
   number(value) {
-    if (value === null || (typeof value === "string" && ["", "?", "na", "n/a", "nan", "null"].includes(value.trim().toLowerCase()))) return NaN;
-    const number = typeof value === "object" ? NaN : Number(value);
+    if (value === null || (typeof value === "string" && MISSING.has(value.trim().toLowerCase()))) return NaN;
+    const number = typeof value === "object" || /^\s*0[xob]/i.test(value) ? NaN : Number(value);
     if (!Number.isFinite(number)) throw this.refuse(`'${value}' is not a number`);
     return number;
   }
@@ -213,7 +225,7 @@ class Calendar extends Column {
   whole(cell) { return [(this.time ? cell ?? [] : [cell]).map((one) => this.points(one))]; }
   step(value) { return [[[this.points(value)]], null]; }
   points(value) {
-    if (value === null || value === "") return Array(6).fill(0);
+    if (value === null || (typeof value === "string" && value.trim() === "")) return Array(6).fill(0);
     const at = new Date(moment(value));
     if (Number.isNaN(at.getTime())) throw this.refuse(`'${value}' is not a date or time: write it as YYYY-MM-DD HH:MM`);
     const midnight = Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate()), day = (at - midnight) / 86_400_000;

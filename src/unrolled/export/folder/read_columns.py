@@ -14,6 +14,13 @@ from typing import Any
 import numpy as np
 from read_symbols import Column, Items, Letters, Refused, Tokens
 
+LARGEST = float(np.finfo(np.float32).max)
+MISSING = {  # texts that stand for a missing number, in any case
+    *("", "?", "-", "--", "---", ".", "..", "...", "n/a", "na", "n.a.", "n.a", "none", "null", "nil", "nan", "-nan"),
+    *("#n/a", "#na", "#n/a n/a", "#null!", "#div/0!", "#ref!", "#value!", "#num!", "#name?"),
+    *("\\n", "<na>", "(null)", "missing", "not available", "–", "—", "…"),
+}
+
 
 class Labels(Column):
     """Labels from a fixed set."""
@@ -84,16 +91,26 @@ class Numbers(Column):
         return empty[: len(self.graph)]
 
     def _channels(self, value: Any) -> list[float]:
-        count = len(self.config["mean"])
-        if isinstance(value, str) and value.lstrip().startswith("["):
-            value = json.loads(value)
-        values = value if isinstance(value, list) else [value] * count if value is None or count == 1 else []
+        count, listed = len(self.config["mean"]), self.config["kind"] == "series"
+        if listed and isinstance(value, str) and value.lstrip().startswith("["):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                raise self.refuse(f"{value[:40]!r} is not a list of numbers") from None
+        if not listed:
+            values = [value]
+        else:
+            values = value if isinstance(value, list) else [value] * count if value is None or count == 1 else []
         if len(values) != count:
             raise self.refuse(f"expected {count} numbers, got {str(value)[:40]!r}")
-        return [self._number(one) for one in values]
+        numbers = [self._number(one) for one in values]
+        for number, mean, std in zip(numbers, self.config["mean"], self.config["std"], strict=True):
+            if abs(number - mean) / std > LARGEST:
+                raise self.refuse(f"{number:g} is too large: the training mean is {mean:g}")
+        return numbers
 
     def _number(self, value: Any) -> float:
-        if value is None or (isinstance(value, str) and value.strip().lower() in ("", "?", "na", "n/a", "nan", "null")):
+        if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
             return math.nan
         try:
             number = float(value)
@@ -118,7 +135,7 @@ class Elapsed(Column):
         if value is None or value == "":
             return [[np.array([math.nan])]], memory
         now = seconds(value)
-        if now is None:
+        if now is None or not (math.isfinite(now) or self.config["impute"]):
             raise self.refuse(f"{str(value)[:40]!r} is not a time")
         if memory is not None and now < memory:
             raise self.refuse(f"{str(value)[:40]!r} is earlier than the event before")
@@ -137,7 +154,7 @@ class Calendar(Column):
         return [[self._points(value)]], None
 
     def _points(self, value: Any) -> np.ndarray:
-        if value is None or value == "":
+        if value is None or (isinstance(value, str) and not value.strip()):
             return np.zeros(6, np.float32)
         at = _moment(value)
         if at is None:

@@ -226,9 +226,10 @@ class Letters(Symbolic):
         self.known = {symbol: id_ for id_, symbol in enumerate(self.symbols)}
 
     def ids(self, text: str) -> list[int]:
-        text = text.upper()
-        if foreign := next((letter for letter in text if letter not in self.alphabet), None):
+        ours = (letter.isascii() and letter.upper() in self.alphabet for letter in text)
+        if foreign := next((letter for letter, known in zip(text, ours, strict=True) if not known), None):
             raise self.refuse(f"{foreign!r} is not a letter of {self.config['alphabet']}")
+        text = text.upper()
         size, unknown = self.size, 0
         return [self.known.get(text[at : at + size], unknown) for at in range(len(text) - size + 1)]
 
