@@ -1,8 +1,8 @@
 """Compare exported models with the package in environments that have NumPy and one version of onnxruntime only.
 
-``--write FOLDER`` trains and exports a model of each kind of answer, each with its own rows, 1 000 live values, and what
-the package answers to them. ``--check FOLDER``, run by the Python of an environment, compares what the programs of the
-exports answer there.
+``--write FOLDER`` trains and exports a model of each kind of answer, each with its own rows, 1 000 live values, and
+what the package answers to them. ``--check FOLDER``, run by the Python of an environment, compares what the programs of
+the exports answer there.
 
 Usage: ``make runtimes``.
 """
@@ -66,8 +66,9 @@ def check(folder: Path) -> bool:
     foreign = [name for name in _FOREIGN if importlib.util.find_spec(name)]
     worst, growth = max(*differences, *(off for off, _ in streams)), max(grown for _, grown in streams)
     print(
-        f"onnxruntime {onnxruntime.__version__}: {len(exports)} exports and {len(streams)} streams of {_VALUES:,} values "
-        f"differ by at most {worst:.1e}; memory grows by {growth:,} bytes; other packages: {foreign or 'not installed'}"
+        f"onnxruntime {onnxruntime.__version__}: {len(exports)} exports and {len(streams)} streams of {_VALUES:,} "
+        f"values differ by at most {worst:.1e}; memory grows by {growth:,} bytes; "
+        f"other packages: {', '.join(foreign) or 'not installed'}"
     )
     return worst <= _MOST and growth <= _GROWTH and not foreign
 

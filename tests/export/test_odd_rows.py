@@ -169,6 +169,17 @@ def _read(encoding: Any, steps: Any) -> list[float]:
     return found
 
 
+def test_a_column_of_recordings_is_refused_with_what_the_graph_takes() -> None:
+    from read_columns import column_of
+    from read_symbols import Refused
+
+    described = {"column": "clip", "kind": "audio", "time": True, "rule": "frames of mel bands", "config": {}}
+    with pytest.raises(
+        Refused, match="'clip': this program cannot read audio: give the graph its arrays, frames of mel"
+    ):
+        column_of(described, PROGRAMS)
+
+
 def test_the_words_for_what_is_missing_are_those_of_the_package() -> None:
     from read_columns import MISSING
 

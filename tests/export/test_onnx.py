@@ -21,6 +21,8 @@ from unrolled.export._file import to_onnx
 from unrolled.export._graphs import graphs_of
 from unrolled.export._smaller import measured, rounded
 from unrolled.export.exporter import Subject
+from unrolled.layers.graph import Value
+from unrolled.layers.pretrained import PretrainedEncoder
 from unrolled.runs.held_out import held_out_again
 from unrolled.runs.trained import Trained
 from unrolled.state import flatten
@@ -159,6 +161,11 @@ def test_a_model_of_both_strands_is_refused() -> None:
     model = unrolled.fit(data, target="kind", model="rnn", **both, **PLAIN)
     with pytest.raises(UsageError, match="a model that reads both strands"):
         graphs_of(model.task, model.network)
+
+
+def test_a_pretrained_encoder_is_refused() -> None:
+    with pytest.raises(UsageError, match="a pretrained encoder cannot be exported as a graph: train a model without"):
+        PretrainedEncoder.graph(cast(PretrainedEncoder, None), cast(Value, None))
 
 
 # What onnxruntime does where the graph ends: each was seen, and is written in the folder's README.

@@ -74,8 +74,9 @@ def from_keras(
 
     LSTM, GRU (with ``reset_after`` or without), SimpleRNN, Bidirectional (merged by ``concat``), Embedding and Dense
     are read. Weights hold no settings: the activations are taken to be Keras's defaults, a Dense layer gives its
-    numbers before any activation, and every step has an output. With ``return_sequences=False``, the answer of a layer
-    that reads forward is that of each row's last step. ``lengths`` take the place of a mask, for rows padded behind.
+    numbers before any activation, layers read forward unless they are Bidirectional, and every step has an output. With
+    ``return_sequences=False``, the answer of a layer that reads forward is that of each row's last step. ``lengths``
+    take the place of a mask, for rows padded behind.
 
     Args:
         source: a ``.weights.h5`` file, or the arrays by name in the order of the layers:
@@ -181,7 +182,7 @@ def _check(part: _Part) -> None:
             biased = biases in ([], [(wide,)]) or (biases == [(2, wide)] and wide == 3 * hidden)
             if biased and [array.shape for array in part.backward] in ([], sizes):
                 return
-    raise UsageError(f"the layer {part.name!r} has arrays of the shapes {sizes}, which is none that is known: {_READ}")
+    raise UsageError(f"the layer {part.name!r} has arrays of the shapes {sizes}, so it is of another kind: {_READ}")
 
 
 def _ordered(parts: list[_Part]) -> list[_Part]:
