@@ -31,12 +31,12 @@ _FOREIGN = ("torch", "unrolled", "pyarrow", "onnx")
 def write(out: Path) -> None:
     """Exports with their rows, values and answers in folders of ``out``."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-    from export_cases import CASES, PLAIN
+    cases = importlib.import_module("export_cases")
 
     import unrolled
 
-    for name, (data, options) in CASES.items():
-        trained = unrolled.fit(data, out=out / "runs" / name, **{**PLAIN, **options})
+    for name, (data, options) in cases.CASES.items():
+        trained = unrolled.fit(data, out=out / "runs" / name, **{**cases.PLAIN, **options})
         trained.export(out / "exports" / name)
         table = trained.predict(data)
         asked = trained.task.recipe.get("columns") or [column for column in table.column_names if column not in data]
