@@ -253,3 +253,19 @@ def test_memory_does_not_grow_with_the_rows(run: Trained, tmp_path: Path, monkey
             peak_of(lambda: sum(table.num_rows for table in predicted(run, str(tmp_path / "a.parquet"), device="cpu")))
         )
     assert peaks[1] < 2 * peaks[0]
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
+def test_an_error_in_a_later_block_names_the_row_of_the_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(later_data, "read_blocks", partial(read_blocks, size=500))
+    ages = [float(row) if row != 90 else float("inf") for row in range(100)]
+    if name.endswith("csv"):
+        (tmp_path / name).write_text("text,age\n" + "".join(f"abc,{age}\n" for age in ages))
+    else:
+        pq.write_table(pa.table({"text": ["abc"] * 100, "age": ages}), tmp_path / name)
+    pieces = predicted(made("classify"), str(tmp_path / name))
+    assert next(pieces).num_rows < 60
+    with pytest.raises(DataError, match=rf"{name}, row 91, column 'age': the value is infinite"):
+        list(pieces)
