@@ -154,13 +154,10 @@ def test_a_column_may_be_called_as_an_input_of_the_graph() -> None:
     assert {"column.lengths", "lengths"} <= {one.name for one in run.get_inputs()}
 
 
-def test_a_model_of_both_strands_is_refused() -> None:
-    letters = np.random.default_rng(1).choice(list("ACGT"), (30, 10))
-    data = {"dna": ["".join(row) for row in letters], "kind": ["a", "b"] * 15}
-    both: dict[str, Any] = {"kinds": {"dna": "symbols"}, "both_strands": True}
-    model = unrolled.fit(data, target="kind", model="rnn", **both, **PLAIN)
+def test_a_model_of_both_strands_is_refused(waves: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(waves.task.coder), "strands", "those of x")
     with pytest.raises(UsageError, match="a model that reads both strands"):
-        graphs_of(model.task, model.network)
+        graphs_of(waves.task, waves.network)
 
 
 def test_a_pretrained_encoder_is_refused() -> None:
