@@ -91,3 +91,8 @@ def test_steps_of_a_window_with_its_own_scale_are_in_the_units_of_the_data() -> 
     )
     for said, pair in zip(steps_of(looked), pairs, strict=True):
         np.testing.assert_allclose([float(one) for one in said.split(" · ")], pair, rtol=1e-3, atol=1e-6)
+
+
+def test_a_step_without_a_value_says_so() -> None:
+    said = steps_of(looked_at("forecast ahead", row=4))
+    assert any(one.startswith("no value") for one in said) and not any("None" in one for one in said)

@@ -201,11 +201,9 @@ def _scale(answer: Answer) -> str:
         return "minus the loss"
     words = {"softmax": "logit", "sigmoid": "log odds", "mean": "scaled answer"}
     found = words.get(task.mixing or "", "score")
-    return (
-        found
-        if task.mixing == "softmax" or task.outputs == 1
-        else f"sum of {task.outputs:,} {found}{'s' * (found[-1] != 's')}"
-    )
+    if task.mixing == "softmax" or task.outputs == 1:
+        return found
+    return f"sum of {task.outputs:,} {'log odds' if task.mixing == 'sigmoid' else 'outputs'}"
 
 
 def _occluded(rows: StandIns, score: float) -> dict[str, Tensor]:

@@ -39,6 +39,7 @@ __all__ = [
 ROW, WRITTEN = "row", "written"  # the groups of the sections that share the steps of the row, and of the answer
 END, BEGIN = _ENDS = "<end>", "<begin>"  # as tasks write the ends of a row
 _DIGITS, _ROUNDING = 4, 1e-6
+_MISSING = "no value"
 _LONGEST = 24  # characters of a cell
 NARROW = 2  # numbers of a step that are read as words
 
@@ -159,6 +160,8 @@ def _word(value: Any, tiny: float = 0.0) -> str:
     """A decoded value in a few characters; a number below ``tiny`` is 0."""
     while isinstance(value, list | tuple | np.ndarray) and len(value) == 1:
         value = value[0]
+    if value is None:
+        return _MISSING
     if isinstance(value, float):
         return f"{value if abs(value) > tiny else 0.0:.{_DIGITS}g}"
     if isinstance(value, list | tuple | np.ndarray):

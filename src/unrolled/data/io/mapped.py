@@ -84,7 +84,7 @@ def map_stream(stream: BinaryIO, origin: str) -> pa.Buffer:
             spool.write(chunk)
         buffer = spool.buffer()
     if not buffer.size:
-        raise DataError("is empty", file=origin, hint="pipe a table into it")
+        raise DataError("is empty", file=origin, hint="pipe data into it")
     return buffer
 
 

@@ -25,7 +25,7 @@ function unitControls({ quantities, found = [] }, cursor) {
     const now = quantityOf(quantities, cursor);
     which.querySelector("select").value = now.name;
     if (document.activeElement !== unit) unit.value = unitNumber(now, cursor.unit);
-    range.textContent = `colours from ${number(now.grid.low, 2)} (blue) to ${number(now.grid.high, 2)} (red)${ofGaps(now)}`;
+    range.textContent = `colours from ${number(now.grid.low)} (blue) to ${number(now.grid.high)} (red)${ofGaps(now)}`;
   });
   return element("div", { class: "controls" }, which, element("label", {}, "unit", unit), ...known, range);
 }
