@@ -102,6 +102,19 @@ def test_what_is_counted_of_texts_in_chunks_of_any_lengths(name: str) -> None:
             assert np.allclose(found[f"{path}.after"], value, atol=1e-6)
 
 
+def test_the_tag_of_a_token_is_looked_up() -> None:
+    data = {
+        "w": [["the", "dog", "runs"], ["a", "dog", "sat", "down"]] * 10,
+        "y": [["D", "N", "V"], ["D", "N", "V", "P"]] * 10,
+    }
+    model = unrolled.fit(data, target="y", only="most_frequent_tag")
+    ids, lengths = torch.tensor([[3, 4, 10**9], [4, 3, 2]]), torch.tensor([2, 3])
+    found = ran(model, {"w": ids.numpy(), "lengths": lengths.numpy()})
+    ids[0, 2] = 0
+    with torch.no_grad():
+        assert np.allclose(found["outputs"], model.network({"w": ids}, lengths)[0], atol=1e-6)
+
+
 def test_letters_by_place_are_summed_up() -> None:
     letters = np.random.default_rng(3).choice(list("ACGT"), (40, 12))
     data = {"dna": ["".join(row) for row in letters], "kind": [str(row[5]) for row in letters]}

@@ -13,6 +13,7 @@ from unrolled.batch import Discrete
 from unrolled.config import Part
 from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.aligned import Aligned
+from unrolled.layers.graph import Value, is_real, where, zeroed
 from unrolled.solved._lookup import Lookup, potentials
 from unrolled.tasks.task import Task
 
@@ -78,6 +79,12 @@ class MostFrequentTag(Lookup):
         """The logarithms of the tag's frequencies (..., O)."""
         logs = self.logs[inputs[self.options.column]]
         return potentials(logs, self._chain)
+
+    def graph(self, inputs: dict[str, Value], lengths: Value, state: Any) -> tuple[Value, Any]:
+        """See `Model`."""
+        tokens = inputs[self.options.column]
+        outputs = tokens.graph.constant(potentials(self.logs, self._chain))
+        return zeroed(tokens.graph.op("Gather", outputs, where(is_real(tokens, lengths), tokens, 0)), lengths), None
 
 
 def _token_columns(task: Task) -> dict[str, int]:
