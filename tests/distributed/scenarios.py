@@ -21,7 +21,9 @@ import torch
 from contracts.runs import RUNS, same_run
 from distributed.forked import ended, fork
 
+from unrolled import api
 from unrolled.errors import DataError, Elsewhere, Interrupted, TrainingError
+from unrolled.runs.choosing import Pace
 from unrolled.runs.trained import Trained
 from unrolled.training import checkpoint
 from unrolled.training.trainer import Trainer
@@ -189,6 +191,7 @@ def only_the_leader_writes(folder: Path) -> None:
         trained = fit("rows by the clock", out)
         assert trained.metrics and trained.folder == out
         assert len(trained.predict({"text": ["abc"]})) == 1
+        assert torch.get_num_threads() == max(1, len(os.sched_getaffinity(0)) // 2)
 
     assert ended(fork(2, work)) == [0, 0]
     assert not [*(folder / "scratch").iterdir()]
@@ -227,6 +230,26 @@ def an_error_of_one_rank_ends_all(folder: Path) -> None:
     assert not (folder / "out").exists()
 
 
+def they_race(folder: Path) -> None:
+    """Contestants are trained by all ranks; the leader's clock decides how long, and the winner goes on."""
+    dice = random.Random(0)
+    walks = [[dice.random() for _ in range(4)] for _ in range(2_400)]
+    data = {"walk": walks, "rises": [row[-1] > row[0] for row in walks]}
+
+    def work(rank: int) -> None:
+        Pace.seconds = lambda *_: 0.00025  # type: ignore[method-assign]
+        if rank == 1:
+            at_step(7, lambda _: time.sleep(0.2))
+        lines: list[str] = []
+        options: dict[str, Any] = {"target": "rises", "minutes": 0.02, "hidden": 4, "batch": 256, "blend": "none"}
+        trained = api.fit(data, out=folder / "out", say=lines.append, **options)
+        assert sum(line.startswith("race: ") for line in lines) == (4 if rank == 0 else 0), lines
+        assert trained.config.plan[-1].source == "race", trained.config.plan
+        assert (folder / "out" / "race").exists() is False
+
+    assert (codes := ended(fork(2, work))) == [0, 0], codes
+
+
 def they_start_at_any_time(folder: Path) -> None:
     """Ranks that come late find a new run as new, and an old one as old."""
     dice = random.Random(1)
@@ -251,6 +274,7 @@ SCENARIOS: dict[str, Callable[[Path], None]] = {
         only_the_leader_writes,
         a_fault_in_one_memory_is_found,
         an_error_of_one_rank_ends_all,
+        they_race,
         they_start_at_any_time,
     )
 }

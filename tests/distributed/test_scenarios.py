@@ -11,7 +11,7 @@ import warm
 from distributed.scenarios import SCENARIOS
 
 _PROGRAM = Path(__file__).with_name("scenarios.py").read_text("utf-8")
-_SOAK = {"items_killed"}
+_SOAK = {"items_killed", "they_race"}
 
 
 @pytest.fixture(scope="module")
@@ -40,5 +40,5 @@ def test_killed_often_it_ends_as_if_it_had_never_been(
     monkeypatch.setenv("KILLS", "25")
     monkeypatch.setenv("STARTS", "20")
     monkeypatch.setenv("RESTARTS", "10")
-    names = ["lanes_killed", "items_killed", "restarted_by_torchrun", "they_start_at_any_time"]
+    names = ["lanes_killed", "items_killed", "restarted_by_torchrun", "they_race", "they_start_at_any_time"]
     assert run(tmp_path, names) == dict.fromkeys(names, "")
