@@ -32,6 +32,11 @@ def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
                 f"{named(name)} only works where sequences are trained in pieces; the task {config.task.name!r} trains "
                 "on whole sequences here"
             )
+    if training.batch_tokens is not None and (not train.form.plans.packs or window(train, training)):
+        raise UsageError(
+            f"{named('batch_tokens')} only works where whole sequences are trained; here they are windows or lanes of "
+            f"one length, so {named('batch')} says how many steps a batch has"
+        )
     if train.strands is not None and (not train.form.whole or train.form.own_length):
         raise UsageError(
             f"{named('both_strands')} only works where a row has one answer; this run's task is {config.task.name!r}"

@@ -298,8 +298,9 @@ def train(
     if config.model.alone is not None:
         say(f"model: the {network.title}, solved; there is no network to train")
         return Ended(network.to(device), Progress(), None, encoded.train, everything, None)
-    if not together.alone or config.training.accumulate > 1:
-        say(said_of_shares(config.training.batch, together, config.training.accumulate))
+    options = config.training
+    if not together.alone or options.accumulate > 1:
+        say(said_of_shares(options.batch, together, options.accumulate, options.batch_tokens))
     weights = sum(p.numel() for p in network.parameters())
     say(f"model: {network.title}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
     trainer = _trainer(checkpoints, config, encoded, start, (log, *hooks), everything, together)

@@ -20,6 +20,7 @@ class Keywords(TypedDict, total=False):
     audio_rate: int
     audio_scale: Literal["training", "clip", "running"]
     batch: int
+    batch_tokens: int
     beam: int
     blend: Sequence[str]
     both_strands: bool

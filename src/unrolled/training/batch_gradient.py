@@ -123,13 +123,15 @@ class BatchGradient:
         return Found(float(total.detach()), float(count))
 
 
-def said_of_shares(rows: int, together: Together, micro: int) -> str:
-    """How many rows of a batch each rank computes, in words.
+def said_of_shares(rows: int, together: Together, micro: int, tokens: int | None = None) -> str:
+    """How many rows of a batch each rank computes, in words; with ``tokens``, a batch has as many as fit.
 
     Example:
         >>> said_of_shares(32, Together(0, 3), 2)
         '32 rows a step: 10 or 11 a rank on 3 ranks, in 2 micro-batches'
     """
+    if tokens is not None:
+        return f"as many rows a step as have {tokens:,} steps: a share for each of {counted(together.ranks, 'rank')}"
     least, more = divmod(rows, together.ranks)
     each = f"{least} or {least + 1}" if more else f"{least}"
     shares = "" if together.alone else f" {each} a rank on {counted(together.ranks, 'rank')}"

@@ -55,6 +55,12 @@ class TrainingConfig(PartOfRun):
         ge=1,
         also=("batch_size", "per_device_train_batch_size", "minibatch", "mini_batch_size"),
     )
+    batch_tokens: int | None = option(
+        None,
+        "Steps in a batch of training, padding included, in place of a number of sequences: as many as fit.",
+        ge=1,
+        also=("max_tokens", "max_tokens_per_batch", "tokens_per_batch", "batch_size_tokens"),
+    )
     accumulate: int = option(
         1,
         "Micro-batches in which a batch is computed, one after another: less memory, and the same result.",

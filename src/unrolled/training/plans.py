@@ -18,7 +18,7 @@ __all__ = ["batch_settings", "can_be_judged", "chunks", "evaluation_plan", "trai
 
 def batch_settings(batching: Batching, config: TrainingConfig) -> BatchSettings:
     """The settings of the task and the trainer that batches depend on."""
-    return BatchSettings(config.batch, config.seed, config.bptt, batching.lookback, batching.mask)
+    return BatchSettings(config.batch, config.seed, config.bptt, batching.lookback, batching.mask, config.batch_tokens)
 
 
 def window(examples: Examples, config: TrainingConfig) -> int | None:

@@ -249,3 +249,21 @@ def test_rows_may_be_asked_for_their_last_steps_alone_and_read_from_near_them() 
     assert found.starts.tolist() == [0, 6]
     assert found.stops.tolist() == [5, 9]
     assert found.scored.tolist() == [4, 1]
+
+
+@pytest.mark.parametrize("many", [10**6, 50])
+def test_a_batch_holds_as_many_rows_as_have_so_many_steps(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listed, and computed."""
+    monkeypatch.setattr("unrolled.data.plans.windows._MANY", many)
+    lengths = np.random.default_rng(0).lognormal(3, 1, 3_000).clip(1, 400).astype(np.int64)
+    plan = Rows(lengths, 32, seed=1, tokens=300)
+    batches = [plan[index] for index in range(len(plan))]
+    assert sorted(np.concatenate([one.rows for one in batches])) == list(range(3_000))
+    padded = np.array([len(one.rows) * one.lengths.max() for one in batches])
+    longest = np.array([one.lengths.max() for one in batches])
+    assert (padded[longest <= 300] <= 300).all() and {len(one.rows) for one in batches if one.lengths.max() > 300} == {
+        1
+    }
+    assert padded.mean() > 0.85 * 300
+    again = Rows(lengths, 32, seed=1, tokens=300)[len(plan) - 1]
+    assert again.rows.tolist() == batches[-1].rows.tolist()

@@ -16,6 +16,7 @@ class RowPlans:
     """Plans of whole rows; a row without steps gets a prediction, but is not trained on."""
 
     cuts: ClassVar[bool] = False
+    packs: ClassVar[bool] = True
 
     def questions(self, steps: np.ndarray) -> np.ndarray:
         return steps
@@ -27,7 +28,10 @@ class RowPlans:
         return None
 
     def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
-        return Rows(split.lengths(), settings.batch, settings.seed, epoch, strands=split.strands, kept=split.holds())
+        lengths, kept = split.lengths(), split.holds()
+        return Rows(
+            lengths, settings.batch, settings.seed, epoch, strands=split.strands, kept=kept, tokens=settings.tokens
+        )
 
     def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
         return Rows(split.lengths(), settings.batch, keep_empty=True)

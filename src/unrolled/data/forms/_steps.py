@@ -26,6 +26,7 @@ class StepPlans:
     """
 
     cuts: ClassVar[bool] = True
+    packs: ClassVar[bool] = True
 
     later: int
     long: int = 2_048
@@ -46,7 +47,7 @@ class StepPlans:
         questions, window = self.questions(split.steps()), self.window(split, settings.bptt)
         if window:
             return Lanes(questions, settings.batch, window, settings.seed, epoch)
-        return Rows(questions, settings.batch, settings.seed, epoch, strands=split.strands)
+        return Rows(questions, settings.batch, settings.seed, epoch, strands=split.strands, tokens=settings.tokens)
 
     def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
         questions, in_pieces = self.questions(split.steps()), pieces and self.window(split, settings.bptt) is not None

@@ -29,6 +29,7 @@ class _PiecePlans:
     """Plans of pieces with a share of hidden steps; predictions are for whole rows, in which the user hid steps."""
 
     cuts: ClassVar[bool] = True
+    packs: ClassVar[bool] = True
 
     def questions(self, steps: np.ndarray) -> np.ndarray:
         return steps
@@ -56,7 +57,8 @@ def _pieces(split: EncodedSplit, settings: BatchSettings, seed: int | None, epoc
     steps, masking = split.steps(), Masking(settings.mask, seed or 0, epoch, split.target_spec.size)
     longest = int(steps.max(initial=1))
     asked = np.where(_known(split, steps), steps, 0)
-    return Pieces(asked, settings.bptt or (PIECE if longest > LONG else longest), masking, settings.batch, seed, epoch)
+    piece = settings.bptt or (PIECE if longest > LONG else longest)
+    return Pieces(asked, piece, masking, settings.batch, seed, epoch, settings.tokens)
 
 
 def _known(split: EncodedSplit, steps: np.ndarray) -> np.ndarray:

@@ -84,6 +84,7 @@ class BatchSettings:
         bptt: steps of the pieces in which sequences are trained; ``None``: chosen by their length.
         lookback: the most steps of history before a forecast.
         mask: the share of tokens that are hidden, for the task ``fill``.
+        tokens: the most steps in a batch of training, in place of ``batch``.
     """
 
     batch: int
@@ -91,6 +92,7 @@ class BatchSettings:
     bptt: int | None
     lookback: int
     mask: float
+    tokens: int | None = None
 
 
 class Plans(Protocol):
@@ -98,9 +100,11 @@ class Plans(Protocol):
 
     Attributes:
         cuts: whether ``bptt`` may cut a sequence into pieces.
+        packs: whether a batch of training may have as many rows as have so many steps.
     """
 
     cuts: ClassVar[bool]
+    packs: ClassVar[bool]
 
     def questions(self, steps: np.ndarray) -> np.ndarray:
         """How many steps of each row are questions, for rows with ``steps`` steps."""

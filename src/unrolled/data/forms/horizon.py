@@ -23,6 +23,7 @@ class _WindowPlans:
     """Plans of windows of at most ``lookback`` steps; predictions are for the last window of each row."""
 
     cuts: ClassVar[bool] = False
+    packs: ClassVar[bool] = False
 
     def questions(self, steps: np.ndarray) -> np.ndarray:
         return steps

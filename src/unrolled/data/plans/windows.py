@@ -87,6 +87,7 @@ class Rows:
         starts: (N,) int64, the first step of each row that is read; by default 0.
         asked: (N,) int64, the first step of each row whose loss counts; by default 0. A row without such steps is
             dropped.
+        tokens: with a seed, the most steps in a batch, padding included, in place of ``batch`` rows; see `cuts`.
     """
 
     carries = False
@@ -103,6 +104,7 @@ class Rows:
         strands: Strands | None = None,
         starts: np.ndarray | None = None,
         asked: np.ndarray | None = None,
+        tokens: int | None = None,
     ) -> None:
         self.transforms: tuple[Transform, ...] = ()
         self._lengths, self._starts, self._asked, self._batch = lengths, starts, asked, batch
@@ -113,10 +115,13 @@ class Rows:
         if seed is None:
             self._batches = Listed.by_length(lengths, rows, batch)
         elif many:
-            self._batches, turned = Pools(lengths, rows, batch, seed, epoch), Coins(seed, epoch, _STRANDS)
+            self._batches, turned = (
+                Pools(lengths, rows, batch, seed, epoch, tokens=tokens),
+                Coins(seed, epoch, _STRANDS),
+            )
         else:
             random = _generator(seed, epoch)
-            self._batches = Listed.shuffled(lengths, rows, batch, random)
+            self._batches = Listed.shuffled(lengths, rows, batch, random, tokens)
             turned = random.random(len(lengths)) < 0.5 if strands is not None else None
         if strands is not None and turned is not None:
             self.transforms = (strands.turning(turned),)
@@ -154,16 +159,23 @@ class Pieces:
         lengths: (N,) int64 steps of each row; one of length 0 is left out.
         steps: the most steps in a piece, ≥ 1; a longer row is cut into equal pieces.
         masking: hides a share of each batch.
-        batch, seed, epoch: as in `Rows`.
+        batch, seed, epoch, tokens: as in `Rows`.
     """
 
     carries = False
 
     def __init__(
-        self, lengths: np.ndarray, steps: int, masking: Transform, batch: int, seed: int | None = None, epoch: int = 0
+        self,
+        lengths: np.ndarray,
+        steps: int,
+        masking: Transform,
+        batch: int,
+        seed: int | None = None,
+        epoch: int = 0,
+        tokens: int | None = None,
     ) -> None:
         self._pieces, self.transforms = Pieced(lengths, steps), (masking,)
-        self._plan = Rows(_PieceLengths(self._pieces), batch, seed, epoch)
+        self._plan = Rows(_PieceLengths(self._pieces), batch, seed, epoch, tokens=tokens)
 
     def __len__(self) -> int:
         return len(self._plan)
