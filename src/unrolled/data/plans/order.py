@@ -130,7 +130,14 @@ class Listed:
     def shuffled(
         cls, lengths: Lengths, rows: np.ndarray | None, batch: int, random: np.random.Generator, tokens: int | None
     ) -> Listed:
-        """The ``rows`` in a random order, in batches of similar length; ``None``: all of them. See `cuts`."""
+        """The rows in a random order, in batches of similar length.
+
+        Args:
+            lengths: of all rows.
+            rows: those to draw; ``None``: all of them.
+            batch, tokens: as for `cuts`.
+            random: gives the order.
+        """
         rows = random.permutation(np.arange(len(lengths)) if rows is None else rows)
         size = rows_of_pool(lengths, batch, tokens)
         steps = lengths[rows]
