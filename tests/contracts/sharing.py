@@ -45,7 +45,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a forecast with its spread": ("forecast gaussian", "mingru", {}),
     "a forecast that knows a plan": ("forecast ahead", "lstm", {}),
     "a written answer": ("translate", "gru", {}),
-    "a written answer, attention": ("translate two texts", "transformer", {}),
+    "a written answer, attention": ("translate two texts", "transformer", {"lr": 0.002}),
     "items, some of which are compared": ("items", "gru", {"lr": 0.002}),
 }
 HOW = ("whole", "micro-batches", "ranks")

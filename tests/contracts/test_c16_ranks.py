@@ -14,7 +14,8 @@ from torch import Tensor
 from unrolled.state import concatenate
 from unrolled.training import checkpoint
 
-_TOLERANCE = 1e-5  # of each number, relative where it is above 1; sampled softmax: 1e-4
+_TOLERANCE = 1e-5  # of each number, relative where it is above 1
+_SAMPLED = 5e-4  # a row of a sampled softmax whose gradient is 0 in one order of the sum takes steps of its rounding
 _PROGRAM = Path(__file__).with_name("sharing.py").read_text("utf-8")
 
 
@@ -58,7 +59,7 @@ def same(folder: Path, name: str, how: str) -> None:
     """Weights, averages, moments, carried states and metrics are those of one process."""
     (expected, best), (found, its_best) = (ends_of(folder / way / name) for way in ("whole", how))
     assert found.keys() == expected.keys()
-    tolerance = 1e-4 if "items" in name else _TOLERANCE
+    tolerance = _SAMPLED if "items" in name else _TOLERANCE
     far = {key: apart(found[key], expected[key]) for key in expected}
     worst = max(far, key=far.__getitem__)
     assert far[worst] <= tolerance, f"{worst} differs by {far[worst]:.2g}"

@@ -59,7 +59,7 @@ class TrainingConfig(PartOfRun):
         None,
         "Steps in a batch of training, padding included, in place of a number of sequences: as many as fit.",
         ge=1,
-        also=("max_tokens", "max_tokens_per_batch", "tokens_per_batch", "batch_size_tokens"),
+        also=("max_tokens_per_batch", "tokens_per_batch", "batch_size_tokens"),
     )
     accumulate: int = option(
         1,
