@@ -34,7 +34,7 @@ def test_both_directions_are_suggested_where_they_help(model: str, said: int, tm
 
 
 def test_parts_of_words_are_said_where_they_were_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.encodings.tokens._MANY_WORDS", 2)
+    monkeypatch.setattr("unrolled.data.encodings._text_statistics._MANY_WORDS", 2)
     options: dict[str, Any] = {"target": "label", "kinds": {"text": "tokens"}, "steps": 1, "hidden": 2}
     said = "tokens: subwords (bpe) for text, which has more words than a vocabulary should hold; tokens words overrides this"
     for asked, told in ((None, 1), ("bpe", 0), ("words", 0)):

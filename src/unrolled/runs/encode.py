@@ -6,24 +6,24 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from unrolled.data.encodings.facets import Reusable
 from unrolled.data.examples.examples import Examples
-from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.preprocessor import Preprocessor
-from unrolled.data.tables.sequences import JOINED, Sequences
+from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import named
 from unrolled.planning.choice import FIXED, Choice
 from unrolled.planning.facts import Facts
+from unrolled.runs.blockwise import prepare
 from unrolled.runs.choosing import choose, facts_of
 from unrolled.runs.config import RunConfig
 from unrolled.runs.on_ranks import agreed
 from unrolled.runs.plan import RunPlan, Say
-from unrolled.runs.prepared import Prepared, splits_of, store_splits
+from unrolled.runs.prepared import OWN, Place, Prepared, splits_of, store_splits
+from unrolled.runs.preparing import preparation_of
 from unrolled.runs.refitting import learns_all
-from unrolled.runs.splits import LastStep, Splits, parse, split_up
-from unrolled.runs.word_vectors import encoder_of, kept_inputs
+from unrolled.runs.splits import Splits, split_up
+from unrolled.runs.word_vectors import kept_inputs
 from unrolled.storage.directories import write_file
 from unrolled.tasks.task import TASKS, Measured, Task, make_task
 from unrolled.training.together import ALONE, Together
@@ -109,7 +109,11 @@ def training_split(folder: Path, plan: RunPlan, say: Say) -> tuple[Splits, Prepr
         plan, say: as for `encode`.
     """
     store = plan.store
-    if store is None:
+    if store is None and plan.known is not None and plan.known.by_blocks:
+        place = plan.place or Place(folder / OWN, "", [])
+        preparation = preparation_of(plan.config, plan.roles, plan.sequences.kinds, started=False)
+        prepared = splits_of(prepare(place, plan.known, plan.config, preparation, say))
+    elif store is None:
         prepared = _prepared(folder, plan, say)
         if plan.place is None or plan.known is None:
             return prepared.splits, prepared.coder, prepared.train
@@ -159,31 +163,9 @@ def choose_open(plan: RunPlan, splits: Splits, coder: Preprocessor, train: Examp
 
 
 def _fitted(folder: Path, plan: RunPlan, splits: Splits) -> Preprocessor:
-    config = plan.config
-    kinds = {**splits.train.kinds, **plan.roles.kinds, **({"": JOINED} if plan.roles.joined else {})}
-    task: type[Task] = TASKS.get(config.task.name)
-    options = {kind: config.data.of("encoding", kind) for kind in set(kinds.values())}
-    if config.training.vectors is not None and (texts := options.get("tokens")) is not None:
-        options["tokens"] = texts.model_copy(update={"tokens": texts.tokens or "words"})  # vectors are of words
-    if (texts := options.get("tokens")) is not None and _spells(plan, texts):
-        options["tokens"] = texts.model_copy(update={"letters": True})
-    preparation = Preparation(
-        options,
-        tokens=task.tokens,
-        encoder=encoder_of(config.training),
-        cut=any(isinstance(parse(how), LastStep) for how in (config.data.valid, config.data.test)),
-        shared=plan.roles.shared,
-        by_window=plan.roles.by_window,
-    )
-    before = plan.start.inputs if plan.start else kept_inputs(folder, config, plan.begun)
+    preparation = preparation_of(plan.config, plan.roles, splits.train.kinds, started=plan.start is not None)
+    before = plan.start.inputs if plan.start else kept_inputs(folder, plan.config, plan.begun)
     return Preprocessor.fit(splits.train, plan.roles, preparation, before)
-
-
-def _spells(plan: RunPlan, texts: Any) -> bool:
-    """Whether the letters of words are to be read though the user did not ask for them."""
-    open_to_rules = plan.config.training.plan != FIXED and plan.start is None
-    task: type[Task] = TASKS.get(plan.config.task.name)
-    return task.spells and open_to_rules and texts.letters is None and texts.tokens in (None, "words")
 
 
 def _letters(plan: RunPlan, coder: Preprocessor) -> tuple[Choice, ...]:

@@ -7,14 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from unrolled.data.config import DataConfig
 from unrolled.data.examples.roles import Roles
 from unrolled.data.io.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
 from unrolled.data.store.prepared_store import Store
-from unrolled.data.tables.read import read
-from unrolled.data.tables.same_again import said_of_the_same
 from unrolled.data.tables.sequences import JOINED, Sequences
 from unrolled.data.vectors.reading import VectorFile
 from unrolled.declarations import Owner
@@ -24,6 +19,8 @@ from unrolled.layers.factory import build_layer, member_of
 from unrolled.models.build import layer_configs
 from unrolled.planning.choice import FIXED
 from unrolled.registry import Registry, outside_members
+from unrolled.runs.asking import is_file, look, look_again, replay
+from unrolled.runs.blockwise import HEAD, large, suits
 from unrolled.runs.config import NEEDED, RunConfig
 from unrolled.runs.options import (
     field_names,
@@ -32,18 +29,17 @@ from unrolled.runs.options import (
     of_part,
     options_in,
     own_options,
-    reader_options,
     refuse_idle,
 )
 from unrolled.runs.prepared import Known, Place, find, known_of, place_in, place_of_run, place_to_resume
-from unrolled.runs.question import advice, as_read, assume, default_target, recognised_task, size_of, unused_columns
-from unrolled.runs.splits import FileSplit, parse
+from unrolled.runs.preparing import preparation_of
+from unrolled.runs.question import advice
 from unrolled.runs.start import Start, open_start, start_again
 from unrolled.runs.unallocated import unallocated
 from unrolled.runs.word_vectors import check_again, check_vectors, with_width
 from unrolled.solved.solved_model import SOLVED
 from unrolled.tasks.config import TaskConfig
-from unrolled.tasks.task import TASKS, Question, Reads, Task
+from unrolled.tasks.task import TASKS
 from unrolled.training.config import TrainingConfig
 from unrolled.training.device import device_for
 
@@ -80,7 +76,13 @@ class RunPlan:
 
 
 def plan_from_options(
-    source: Any, options: dict[str, Any], out: Path | None, say: Say, cache: str | Path | None = None
+    source: Any,
+    options: dict[str, Any],
+    out: Path | None,
+    say: Say,
+    cache: str | Path | None = None,
+    *,
+    whole: bool = False,
 ) -> RunPlan:
     """Read ``source`` and choose what the user's ``options`` leave open; ``say`` receives a line for each choice.
 
@@ -90,12 +92,13 @@ def plan_from_options(
         out: the run directory, if the user chose one.
         say: receives the lines.
         cache: a folder of prepared data that several runs share.
+        whole: whether to read a large file at once, whatever it holds.
 
     Raises:
         UsageError: an option is unknown, out of range, or has no effect in this run; or no task fits the target.
         DataError: the data cannot be read, or does not suit the task.
     """
-    asked = given(options)
+    asked, told = given(options), list[str]()
     training = TrainingConfig.check(of_part(asked, "training"))
     device_for(training.device)  # refuses an unknown device before anything is read
     _refuse_without_network(asked)
@@ -104,7 +107,13 @@ def plan_from_options(
     model = with_width(_model(asked, start), vectors)
     place = None if cache is None else place_in(Path(cache), source, asked)
     store = None if place is None else find(place, say)
-    known = _look(source, asked, training, start, say) if store is None else _replayed(known_of(store), asked, say)
+    known, head, tell = None if store is None else known_of(store), None, say
+    if known is not None:
+        replay(known, asked, say)
+    else:
+        if not whole and start is None and vectors is None and large(source):
+            head, say = HEAD, told.append  # it may have to be read whole after all
+        known = look(source, asked, training, start, say, head)
     sequences, data, roles, task = known.sequences, known.data, known.roles, TASKS.get(known.task)
     if start is not None:
         roles, start = start.take_over(roles, sequences, data, asked)
@@ -135,48 +144,21 @@ def plan_from_options(
         members=outside_members((owner.kind, owner.name) for owner in _of(members, *NEEDED)),
         prepared="" if place is None else str(place.folder.absolute()),
     )
+    if head is not None:
+        if not _suits(known, config):
+            return plan_from_options(source, options, out, tell, cache, whole=True)
+        known = replace(known, by_blocks=True)
+        for line in told:
+            tell(line)
     return RunPlan(config, sequences, roles, start, options_in(config, config.asked), known, store, place)
 
 
-def _look(source: Any, asked: dict[str, Any], training: TrainingConfig, start: Start | None, say: Say) -> Known:
-    """Read the source, and find out what is asked; ``asked`` receives what the data suggests."""
-    given, said = dict(asked), list[str]()
-
-    def tell(line: str) -> None:
-        said.append(line)
-        say(line)
-
-    question, data = _ask(source, asked, tell)
-    task_name, reason = recognised_task(question, asked.get("task", ""))
-    tell(f"task: {task_name} ({reason}); {named('task')} overrides it")
-    task: type[Task] = TASKS.get(task_name)
-    roles: Roles = task.roles(question)
-    for line in unused_columns(question, roles):
-        tell(line)
-    if not question.inputs and roles.target not in roles.inputs:
-        for line in said_of_the_same(question.sequences.table, roles.target, roles.inputs):
-            tell(line)
-    table, cadence = question.sequences.table, question.sequences.cadence
-    return Known(
-        question.sequences,
-        data,
-        task_name,
-        roles,
-        tuple(table.column_names),
-        0.0 if cadence is None else cadence.size,
-        cadence is not None and cadence.workdays,
-        _fingerprints(source, data, training, start, table),
-        {name: value for name, value in asked.items() if given.get(name) != value},
-        tuple(said),
-    )
-
-
-def _replayed(known: Known, asked: dict[str, Any], say: Say) -> Known:
-    """What an earlier run found out, told again."""
-    asked.update(known.assumed)
-    for line in known.said:
-        say(line)
-    return known
+def _suits(known: Known, config: RunConfig) -> bool:
+    """Whether data of which only the beginning is known can be prepared block by block."""
+    if config.training.refit == "yes":
+        return False
+    preparation = preparation_of(config, known.roles, known.sequences.kinds, started=False)
+    return suits(known.sequences, known.data, known.roles, preparation)
 
 
 def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say: Say) -> RunPlan:
@@ -197,25 +179,21 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say
     began = _same_source(folder, config, source)
     given = options_in(config, config.asked)
     if (place := place_to_resume(folder, config)) is not None and (store := find(place, say)) is not None:
-        known = known_of(store)
-        return RunPlan(config, known.sequences, known.roles, None, given, known, store, place, begun)
+        kept = known_of(store)
+        return RunPlan(config, kept.sequences, kept.roles, None, given, kept, store, place, begun)
     _verify_files(config, source, say)
-    task: type[Task] = TASKS.get(config.task.name)
-    own = config.task.of("task", config.task.name).model_dump()
-    reads = task.reads(own)
-    sequences = read(
-        source if source is not None else config.source, as_read(config.data, task), reads.steps, reads.columns
-    )
+    data, looked = source if source is not None else config.source, None
+    if large(data) and config.training.init_from is None and config.training.vectors is None:
+        looked = replace(look_again(data, config, HEAD), by_blocks=True)
+        looked = looked if _suits(looked, config) else None
+    known = looked or look_again(data, config)
+    sequences, roles = known.sequences, known.roles
     if began["path"] == MEMORY:
         verify(began, fingerprint_table(sequences.table))
-    question = Question(sequences, config.data.target, config.data.inputs, own)
-    roles: Roles = task.roles(question)
     check_again(folder, config, begun)
     start = start_again(folder, config, begun)
     if start is not None:
         roles, start = start.take_over(roles, sequences, config.data, {})
-    files = (config.columns, config.step, config.workdays, config.files)
-    known = Known(sequences, config.data, config.task.name, roles, *files, {}, ())
     return RunPlan(config, sequences, roles, start, given, known, begun=begun)
 
 
@@ -236,31 +214,6 @@ def _refuse_without_network(asked: Mapping[str, Any]) -> None:
         raise UsageError(
             f"{named(idle[0])} is about a network, and {named('only')} {only} is a model without one: leave one out"
         )
-
-
-def _ask(source: Any, asked: dict[str, Any], say: Say) -> tuple[Question, DataConfig]:
-    """The question to answer, and the data options with its target."""
-    data = DataConfig.check({**of_part(asked, "data"), "own": reader_options(asked)})
-    task: type[Task] | None = TASKS.get(asked["task"]) if asked.get("task") else None
-    reads = [one.reads(asked) for one in ([task] if task is not None else TASKS.members().values())]
-    needs = Reads(any(one.steps for one in reads), tuple(name for one in reads for name in one.columns))
-    find_steps = task is None or task.continues or not (task.pooled or task.writes_text)
-    sequences = read(source, as_read(data, task), needs.steps, needs.columns, find_steps=find_steps)
-    data = data.model_copy(update=dict(sequences.settled))
-    kinds = ", ".join(f"{name} ({kind})" for name, kind in sequences.kinds.items())
-    say(f"read {sequences.origin}, {size_of(sequences)}: {kinds}; {named('kinds')} column=kind overrides")
-    for line in sequences.notes:
-        say(line)
-    for name in ("header", "text_encoding", "separator", "decimal", "quote", "skip", "na_values"):
-        if name in asked and not sequences.reader:
-            raise UsageError(f"{named(name)} only works with files; this data is in memory")
-    target, why = default_target(sequences, data, task, asked)
-    if target != data.target:
-        say(f"target: {target[0]} ({why}); {named('target')} overrides it")
-        data = data.model_copy(update={"target": target})
-    question = Question(sequences, data.target, data.inputs, asked)
-    assume(question, [task] if task is not None else list(TASKS.members().values()), asked, say)
-    return question, data
 
 
 def _settled(start: Start | None, vectors: VectorFile | None) -> set[str]:
@@ -302,21 +255,6 @@ def _check_buildable(model: ModelConfig, roles: Roles) -> None:
             build_layer(part, 1)
 
 
-def _fingerprints(
-    source: Any, data: DataConfig, training: TrainingConfig, start: Start | None, table: pa.Table
-) -> dict[str, dict[str, str | int]]:
-    begun = fingerprint(source) if _is_file(source) else fingerprint_table(table)
-    held_out = {"validation": parse(data.valid), "test": parse(data.test)}
-    files = {role: how.path for role, how in held_out.items() if isinstance(how, FileSplit)}
-    vectors = {} if training.vectors is None else {"vectors": training.vectors}
-    found = {role: fingerprint(path) for role, path in {**files, **vectors}.items()}
-    return {"training": begun, **found, **({} if start is None else {"start": start.fingerprint})}
-
-
-def _is_file(source: Any) -> bool:
-    return isinstance(source, str | Path) and str(source) != "-"
-
-
 def _same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str | int]:
     """The fingerprint of the data that the run was started with, if ``source`` may be that data."""
     if "training" not in config.files:
@@ -325,7 +263,7 @@ def _same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str 
     path = str(training["path"])
     if path == MEMORY and source is None:
         raise UsageError(f"{folder} was trained on data in memory: pass the same data again to resume it")
-    if source is not None and _is_file(source) == (path == MEMORY):
+    if source is not None and is_file(source) == (path == MEMORY):
         place = "in memory" if path == MEMORY else f"from {path}"
         raise UsageError(f"{folder} was trained on data {place}: it can only be resumed with the same data")
     return training

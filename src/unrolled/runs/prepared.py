@@ -34,6 +34,7 @@ __all__ = [
     "Known",
     "Place",
     "Prepared",
+    "about",
     "find",
     "known_of",
     "place_in",
@@ -61,6 +62,7 @@ class Known:
         columns, step, workdays, files: as in `RunConfig`.
         assumed: the options that the data suggested.
         said: what the user was told.
+        by_blocks: whether ``sequences`` are only the beginning of a table that is prepared block by block.
     """
 
     sequences: Sequences
@@ -73,6 +75,7 @@ class Known:
     files: dict[str, dict[str, str | int]]
     assumed: dict[str, Any]
     said: tuple[str, ...]
+    by_blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,21 +233,20 @@ def store_splits(place: Place, known: Known, config: RunConfig, prepared: Prepar
         for name, part in kept.items():
             if part is not None:
                 writer.keep(name, part)
-        store = writer.finish(about(known, config, prepared), prepared.coder.to_files())
+        told = {"notes": list(splits.notes), "by_time": splits.by_time, "said": list(prepared.said)}
+        store = writer.finish({**about(known, config), "splits": told}, prepared.coder.to_files())
     make_room(place.folder)
     return store
 
 
-def about(known: Known, config: RunConfig, prepared: Prepared) -> dict[str, Any]:
-    """What `known_of` and `splits_of` read."""
-    splits = prepared.splits
+def about(known: Known, config: RunConfig) -> dict[str, Any]:
+    """What `known_of` reads."""
     roles = {**asdict(known.roles), "form": known.roles.form.name, "numbers": numbers_of(known.roles.form)}
     return {
         "config": config.model_dump(mode="json"),
         "roles": roles,
         "assumed": known.assumed,
         "said": list(known.said),
-        "splits": {"notes": list(splits.notes), "by_time": splits.by_time, "said": list(prepared.said)},
     }
 
 

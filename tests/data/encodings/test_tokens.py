@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.batch import Discrete
-from unrolled.data.encodings import _texts
+from unrolled.data.encodings import _text_statistics, _texts
 from unrolled.data.encodings import tokens as module
 from unrolled.data.encodings._gather import Gather
 from unrolled.data.encodings._level import unknown_rate
@@ -67,7 +67,7 @@ def test_words_that_were_given_back_have_the_same_ids(text: str) -> None:
 
 def test_parts_of_words_where_there_are_more_words_than_a_vocabulary_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only words that stand there twice count: the others would be left out of a large vocabulary in any case."""
-    monkeypatch.setattr(module, "_MANY_WORDS", 3)
+    monkeypatch.setattr(_text_statistics, "_MANY_WORDS", 3)
     few, many = ["one two three", "one two three four five six"], ["one two three", "one two three four", "four"]
     for values, asked, found in [
         (few, None, "words"),

@@ -12,7 +12,7 @@ from unrolled.data.encodings._cells import smallest_dtype
 from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._pieces import as_text, raw
 
-__all__ = ["Characters"]
+__all__ = ["CharacterSet", "Characters"]
 
 _CODE_POINTS = 0x110000
 _REPLACEMENT = 0xFFFD  # Unicode's replacement for an unknown character
@@ -36,10 +36,10 @@ class Characters:
     @classmethod
     def fit(cls, texts: Iterable[pa.Array]) -> Self:
         """Learn every character that occurs in ``texts``."""
-        seen = np.zeros(_CODE_POINTS, bool)
+        found = CharacterSet()
         for part in texts:
-            seen[_code_points(raw(part)[0])] = True
-        return cls(_text(np.flatnonzero(seen)))
+            found.add(part)
+        return cls(found.text)
 
     @property
     def size(self) -> int:
@@ -73,6 +73,26 @@ class Characters:
     def report(self) -> str:
         """``65 characters``."""
         return f"{self.size - SPECIALS} characters"
+
+
+class CharacterSet:
+    """The characters of texts, collected part by part."""
+
+    def __init__(self) -> None:
+        self._seen = np.zeros(_CODE_POINTS, bool)
+
+    def add(self, texts: pa.Array) -> None:
+        """Add those of ``texts``."""
+        self._seen[_code_points(raw(texts)[0])] = True
+
+    @property
+    def text(self) -> str:
+        """All of them, in ascending order."""
+        return _text(np.flatnonzero(self._seen))
+
+    def found(self) -> Characters:
+        """The level of these characters."""
+        return Characters(self.text)
 
 
 def _code_points(data: np.ndarray) -> np.ndarray:

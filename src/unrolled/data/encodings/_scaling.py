@@ -12,7 +12,6 @@ Axes: N values, C channels, F flagged channels; W = C + F, or C + 2F in time.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,10 +19,11 @@ import numpy as np
 from pydantic import Field
 
 from unrolled.data.encodings._cells import Fail
+from unrolled.data.encodings._moments import Moments
 from unrolled.data.encodings._stored import Stored
 from unrolled.errors import ModelError, named
 
-__all__ = ["Scaling", "StoredScaling", "examine"]
+__all__ = ["ScaleStatistics", "Scaling", "StoredScaling", "examine"]
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -80,12 +80,9 @@ class Scaling:
             impute: NaN counts as missing.
             scaled: if False, use mean 0 and std 1.
         """
-        mean, std = np.zeros(values.shape[1]), np.ones(values.shape[1])
-        if scaled:
-            for channel in range(len(mean)):
-                mean[channel], std[channel] = _moments(values[~missing[:, channel], channel])
-        flagged = [] if target else [int(channel) for channel in np.flatnonzero(missing.any(axis=0))]
-        return cls(mean, std, flagged, timed, target, impute, int(missing.sum()))
+        found = ScaleStatistics(values.shape[1], scaled=scaled)
+        found.add(values, missing)
+        return found.fitted(timed=timed, target=target, impute=impute)
 
     def apply(
         self, values: np.ndarray, missing: np.ndarray, fail: Fail, offsets: np.ndarray | None = None
@@ -194,6 +191,35 @@ class Scaling:
         return cls(mean, std, stored.flagged, timed, stored.target, stored.impute, stored.missing)
 
 
+class ScaleStatistics:
+    """What a `Scaling` is made of, collected from parts of the training split in their order.
+
+    Args:
+        channels: C.
+        scaled: if False, the mean is 0 and the std is 1.
+    """
+
+    def __init__(self, channels: int, *, scaled: bool = True) -> None:
+        self._moments = [Moments() for _ in range(channels)]
+        self._scaled = scaled
+        self._missing = np.zeros(channels, np.int64)
+        self.known = 0
+
+    def add(self, values: np.ndarray, missing: np.ndarray) -> None:
+        """Add (N, C) float64, of which those are missing where (N, C) bool is True."""
+        self._missing += missing.sum(axis=0)
+        self.known += int((~missing).sum())
+        if self._scaled:
+            for channel, moments in enumerate(self._moments):
+                moments.add(values[~missing[:, channel], channel])
+
+    def fitted(self, *, timed: bool, target: bool, impute: bool) -> Scaling:
+        """The scale; the arguments are those of `Scaling.fit`."""
+        found = np.array([moments.mean_and_std() for moments in self._moments]).reshape(-1, 2)
+        flagged = [] if target else [int(channel) for channel in np.flatnonzero(self._missing)]
+        return Scaling(found[:, 0].copy(), found[:, 1].copy(), flagged, timed, target, impute, int(self._missing.sum()))
+
+
 def examine(values: np.ndarray, missing: np.ndarray, impute: bool, fail: Fail) -> np.ndarray:
     """(N, C) bool, True where a value is missing: where ``missing`` is True, and with ``impute`` also at NaN.
 
@@ -211,16 +237,3 @@ def examine(values: np.ndarray, missing: np.ndarray, impute: bool, fail: Fail) -
             raise fail(index, "the value is NaN", hint)
         raise fail(index, "the value is infinite, or too large for float64", "correct it, or leave the row out")
     return missing
-
-
-def _moments(values: np.ndarray) -> tuple[float, float]:
-    if not len(values):
-        return 0.0, 1.0
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        return low, 1.0  # for a constant, rounding would give a std near 1e-17 and z near 1
-    # Scaling by a power of two is exact, and keeps the squares of values near 1e300 or 1e-300 in range.
-    unit = math.ldexp(1.0, math.frexp(max(-low, high))[1] - 1)
-    reduced = values / unit
-    std = float(reduced.std()) * unit
-    return float(reduced.mean()) * unit, std if std > 0 else 1.0

@@ -7,9 +7,9 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["are_single_words", "needs_characters"]
+__all__ = ["LOOKED_AT", "are_single_words", "needs_characters"]
 
-_SAMPLE = 2_000  # texts that are looked at
+LOOKED_AT = 2_000  # texts that are looked at
 _LONGEST = 6_000  # bytes of each
 # Han, kana, Bopomofo; Thai, Lao, Tibetan, Burmese, Khmer. Hangul has blanks between words.
 _EAST = "\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
@@ -50,7 +50,7 @@ def are_single_words(texts: pa.ChunkedArray) -> bool:
 
 
 def _sample(texts: pa.ChunkedArray) -> list[str]:
-    heads = pc.binary_slice(texts.slice(0, _SAMPLE).cast(pa.large_binary()), 0, _LONGEST)
+    heads = pc.binary_slice(texts.slice(0, LOOKED_AT).cast(pa.large_binary()), 0, _LONGEST)
     return [head.decode("utf-8", "ignore") for head in heads.to_pylist() if head]
 
 

@@ -111,29 +111,20 @@ class Category:
         return 80 if looks_like_labels(plain(array)) else 10
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Category.Options, role: Role, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Category.Options, role: Role, where: Where) -> Category:
         """Learn the labels.
 
         Raises:
             DataError: the column's type cannot hold labels, a value is NaN or infinite, or a target has no labels.
         """
-        impute = options.missing == "impute"
-        time = has_time(array.type)
-        cells = open_cells(array, where, time)
-        distinct = _distinct(cells)
-        missing = cells.flat.null_count > 0
-        labels: list[Label] = []
-        for label in distinct:
-            if isinstance(label, float) and not math.isfinite(label):
-                if not (impute and math.isnan(label)):
-                    raise _not_finite(label, cells.error, _find(cells, label))
-                missing = True
-            else:
-                labels.append(label)
-        if role.closed and not labels:
-            raise DataError("has no labels", file=where.file, column=where.column, hint="choose another target")
-        missing = missing and not role.closed
-        return cls.of(sorted(labels), time=time, closed=role.closed, missing=missing, impute=impute)
+        found = cls.statistics(options, role, where)
+        found.add(array, where)
+        return found.fitted()
+
+    @classmethod
+    def statistics(cls, options: Category.Options, role: Role, where: Where) -> LabelStatistics:
+        """The labels, to be collected part by part."""
+        return LabelStatistics(options.missing == "impute", role, where)
 
     @property
     def first(self) -> int:
@@ -296,6 +287,45 @@ def _as_text(label: Label) -> str:
     if isinstance(label, bool):
         return "true" if label else "false"
     return str(label)
+
+
+class LabelStatistics:
+    """Collects the labels of the training split part by part."""
+
+    def __init__(self, impute: bool, role: Role, where: Where) -> None:
+        self._impute, self._role, self._where = impute, role, where
+        self._labels: set[Label] = set()
+        self._time = self._missing = False
+
+    def add(self, array: pa.ChunkedArray, where: Where) -> None:
+        """Add the next part.
+
+        Raises:
+            DataError: the column's type cannot hold labels, or a value is NaN or infinite.
+        """
+        self._time = has_time(array.type)
+        cells = open_cells(array, where, self._time)
+        self._missing |= cells.flat.null_count > 0
+        for label in _distinct(cells):
+            if isinstance(label, float) and not math.isfinite(label):
+                if not (self._impute and math.isnan(label)):
+                    raise _not_finite(label, cells.error, _find(cells, label))
+                self._missing = True
+            else:
+                self._labels.add(label)
+
+    def fitted(self) -> Category:
+        """The encoding.
+
+        Raises:
+            DataError: a target has no labels.
+        """
+        closed, where = self._role.closed, self._where
+        if closed and not self._labels:
+            raise DataError("has no labels", file=where.file, column=where.column, hint="choose another target")
+        labels = sorted(self._labels)
+        missing = self._missing and not closed
+        return Category.of(labels, time=self._time, closed=closed, missing=missing, impute=self._impute)
 
 
 MEMBER = Category

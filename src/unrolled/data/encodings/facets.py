@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from unrolled.data.encodings._scaling import Scaling
 from unrolled.data.encodings._spelling import Spelling
-from unrolled.data.encodings.encoding import Encoded, Role, Where
+from unrolled.data.encodings.encoding import Encoded, Encoding, Role, Where
 
 __all__ = [
     "Channels",
@@ -32,6 +32,8 @@ __all__ = [
     "Reusable",
     "Scaled",
     "Spells",
+    "Statistics",
+    "Streamed",
     "Text",
     "Together",
     "Words",
@@ -262,3 +264,30 @@ class Reusable(Protocol):
 
     def reused(self, options: Any, role: Role) -> Self:
         """The same vocabulary, framed and read as the other task needs; ``options`` are those of its kind."""
+
+
+class Statistics(Protocol):
+    """What an encoding is made of, collected from the training rows part by part, in their order."""
+
+    def add(self, array: pa.ChunkedArray, where: Where) -> None:
+        """Add the next part of the column.
+
+        Args:
+            array: the part.
+            where: how errors name it.
+
+        Raises:
+            DataError: a value cannot be encoded.
+        """
+
+    def fitted(self) -> Encoding | Statistics:
+        """The encoding; or, if it takes another pass over the column, what collects there."""
+
+
+@runtime_checkable
+class Streamed(Protocol):
+    """The facet of a kind whose encoding can be fitted part by part, and is the same to the bit as from all at once."""
+
+    @classmethod
+    def statistics(cls, options: Any, role: Role, where: Where) -> Statistics | None:
+        """What collects, or ``None`` if with these options the column must be seen whole; the arguments are `fit`'s."""

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from unrolled.batch import Continuous
 from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain, plain_numbers
 from unrolled.data.encodings._missing import MissingOptions
-from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
+from unrolled.data.encodings._scaling import ScaleStatistics, Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.errors import DataError, ModelError
@@ -72,18 +72,20 @@ class Number:
         return 60 if pa.types.is_integer(value) else 0
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: Number.Options, role: Role, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: Number.Options, role: Role, where: Where) -> Number:
         """Learn mean and std.
 
         Raises:
             DataError: a value is not a finite number, or a target has no numbers.
         """
-        time = has_time(array.type)
-        (values, missing, cells), impute = _open(array, where, time), options.missing == "impute"
-        missing = examine(values, missing, impute, cells.error)
-        if role.closed and missing.all():
-            raise DataError("has no numbers", file=where.file, column=where.column, hint="choose another target")
-        return cls(Scaling.fit(values, missing, timed=time, target=role.closed, impute=impute), time)
+        found = cls.statistics(options, role, where)
+        found.add(array, where)
+        return found.fitted()
+
+    @classmethod
+    def statistics(cls, options: Number.Options, role: Role, where: Where) -> NumberStatistics:
+        """What a scale is made of, to be collected part by part."""
+        return NumberStatistics(options.missing == "impute", role, where)
 
     @property
     def mean(self) -> np.ndarray:
@@ -172,6 +174,36 @@ class Number:
         """A one-line summary."""
         missing = f", {self.scaling.missing} missing" if self.scaling.missing else ""
         return f"number, mean {self.mean[0]:.4g}, scale {self.std[0]:.4g}{missing}"
+
+
+class NumberStatistics:
+    """Collects the numbers of the training split part by part."""
+
+    def __init__(self, impute: bool, role: Role, where: Where) -> None:
+        self._impute, self._role, self._where = impute, role, where
+        self._scale = ScaleStatistics(1)
+        self._time = False
+
+    def add(self, array: pa.ChunkedArray, where: Where) -> None:
+        """Add the next part.
+
+        Raises:
+            DataError: a value is not a finite number.
+        """
+        self._time = has_time(array.type)
+        values, missing, cells = _open(array, where, self._time)
+        self._scale.add(values, examine(values, missing, self._impute, cells.error))
+
+    def fitted(self) -> Number:
+        """The encoding.
+
+        Raises:
+            DataError: a target has no numbers.
+        """
+        target, where = self._role.closed, self._where
+        if target and not self._scale.known:
+            raise DataError("has no numbers", file=where.file, column=where.column, hint="choose another target")
+        return Number(self._scale.fitted(timed=self._time, target=target, impute=self._impute), self._time)
 
 
 def _open(array: pa.ChunkedArray, where: Where, time: bool) -> tuple[np.ndarray, np.ndarray, Cells]:

@@ -32,11 +32,12 @@ from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.data.encodings._spelling import Spelling, reads_letters
 from unrolled.data.encodings._stored import load
 from unrolled.data.encodings._stored_tokens import StoredTokens, level_of, spelling_of, stored_letters
+from unrolled.data.encodings._text_statistics import TextStatistics, Wanted, learned
 from unrolled.data.encodings._texts import checked, normal_for, open_texts, starts
 from unrolled.data.encodings._token_lists import ListOptions, TokenLists
 from unrolled.data.encodings._tokenizer import Given
 from unrolled.data.encodings._unspaced import are_single_words, needs_characters
-from unrolled.data.encodings._words import MANY, Words, are_codes, count_words, split_words
+from unrolled.data.encodings._words import Words, split_words
 from unrolled.data.encodings._written_words import WrittenWords
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.errors import DataError, UsageError, did_you_mean, named
@@ -44,9 +45,8 @@ from unrolled.errors import DataError, UsageError, did_you_mean, named
 __all__ = ["Tokens"]
 
 _LEVELS = ("characters", "words", "bpe", "bytes")
-_MANY_WORDS = 20_000  # distinct words that occur at least twice; with more, BPE is used, as words would lose some
+_BY_LETTERS = {"words": needs_characters, "words or bpe": needs_characters, "bpe": are_single_words}
 _TRIED = 100  # texts on which a given tokenizer is tried
-_OFTEN = 10  # a pair is merged if it occurs as often, so that a model sees each token a few times
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,8 +133,7 @@ class Tokens:
         if role.encoder is not None:
             return cls(Pretrained.open(role.encoder), framed=False)
         wanted = options.tokens or role.tokens
-        by_letters = {"words": needs_characters, "words or bpe": needs_characters, "bpe": are_single_words}
-        if options.tokens is None and wanted in by_letters and by_letters[wanted](cells.flat):
+        if options.tokens is None and wanted in _BY_LETTERS and _BY_LETTERS[wanted](cells.flat):
             wanted = "characters"
         if wanted.endswith(".json"):
             return cls(Given.open(Path(wanted)), role.framed)
@@ -145,11 +144,22 @@ class Tokens:
         def texts() -> Iterator[pa.Array]:
             return (piece.texts for piece in checked(cells, normal))
 
-        level = _learned(wanted, texts, options, role)
+        level = learned(wanted, texts, options.vocabulary, options.min_count, read=role.read)
         if not reads_letters(options.letters, role) or not isinstance(level, Words):
             return cls(level, role.framed, normal)
         words = (split_words(part, lower=False)[0] for part in texts())
         return cls(level, role.framed, normal, Spelling.fit(words))
+
+    @classmethod
+    def statistics(cls, options: Tokens.Options, role: Role, where: Where) -> TextStatistics | None:
+        """What the vocabulary of texts that are only read is made of, to be collected part by part."""
+        level = options.tokens or role.tokens
+        if role.encoder is not None or not role.read or role.framed or options.letters or level.endswith(".json"):
+            return None
+        by_letters = None if options.tokens else _BY_LETTERS.get(level)
+        wanted = Wanted(level, by_letters, options.vocabulary, options.min_count)
+        normal: Normal = "none" if level == "bytes" else options.normalise or "nfc"
+        return TextStatistics(wanted, normal, lambda level: cls(level, framed=False, normal=normal))
 
     @property
     def spec(self) -> Discrete:
@@ -329,22 +339,6 @@ class Tokens:
     def _ids(self, text: str) -> np.ndarray:
         """The ids of ``text``, without ``<begin>`` and ``<end>``."""
         return self.level.encode(pa.array([normal_text(text, self.normal)], pa.large_string()))[0]
-
-
-def _learned(wanted: str, texts: Callable[[], Iterator[pa.Array]], options: Tokens.Options, role: Role) -> Level:
-    """The token level that is ``wanted``, with a vocabulary learned from the texts."""
-    most, least = options.vocabulary, options.min_count
-    if wanted == "characters":
-        return Characters.fit(texts())
-    if wanted == "words" and not role.read:
-        return WrittenWords.fit(texts(), most, least)
-    counts = count_words(texts(), items=False)
-    if wanted == "words or bpe" and role.read and are_codes(counts):
-        return Characters.fit(texts())
-    many = sum(count > 1 for count in counts.values()) > _MANY_WORDS
-    if wanted == "bpe" or (many and wanted == "words or bpe"):
-        return Bpe.fit(texts(), most, least or (_OFTEN if counts.total() >= MANY else 2))
-    return Words.of(counts, most, items=False, least=least)
 
 
 MEMBER = Tokens

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unrolled.config import Part
-from unrolled.data.encodings.encoding import ENCODINGS
+from unrolled.data.encodings.encoding import ENCODINGS, Role
+from unrolled.data.examples.roles import Roles
 
 __all__ = ["Preparation"]
 
@@ -41,3 +42,14 @@ class Preparation:
             'refuse'
         """
         return self.options[kind] if kind in self.options else ENCODINGS.get(kind).Options()
+
+    def role_of(self, name: str, roles: Roles) -> Role:
+        """The part that the column ``name`` plays, as its encoding sees it; joined columns have their own."""
+        form, target = roles.form, roles.target
+        if name == target and not form.continues:
+            return Role(closed=True, framed=form.writes, tokens=self.tokens)
+        # Beside other inputs a text has no <begin> and <end>: the others have no value there.
+        framed = form.predicts_next and roles.inputs == (target,) and not self.cut
+        return Role(
+            read=name != target or not form.predicts_next, framed=framed, tokens=self.tokens, encoder=self.encoder
+        )

@@ -90,24 +90,21 @@ class Preprocessor:
                 role = Role(channels=roles.joined)
                 fitted[name] = _fit(table, name, table.kinds[target], preparation, role)
                 continue
-            # Beside other inputs a text has no <begin> and <end>: the others have no value there.
-            framed = form.predicts_next and roles.inputs == (target,) and not preparation.cut
-            folded = name != target or not form.predicts_next
-            role = Role(read=folded, framed=framed, tokens=preparation.tokens, encoder=preparation.encoder)
+            role = preparation.role_of(name, roles)
             encoding = known.get(name) or _fit(train, name, kinds[name], preparation, role)
             if isinstance(encoding, Reusable):
                 encoding = encoding.reused(preparation.of(kinds[name]), role)
             fitted[name] = encoding
         if form.continues:
             coder = cls(fitted, target, fitted[target], form, roles.joined, preparation.by_window, roles.ahead)
-            return coder._with_sides(train)
-        role = Role(closed=True, framed=form.writes, tokens=preparation.tokens)
+            return coder.with_sides(train)
+        role = preparation.role_of(target, roles)
         if preparation.shared:
             name, read, answer = one_vocabulary(train, roles, kinds, preparation, role)
-            return cls({**fitted, name: read}, target, answer, form)._with_sides(train)
-        return cls(fitted, target, _fit(train, target, kinds[target], preparation, role), form)._with_sides(train)
+            return cls({**fitted, name: read}, target, answer, form).with_sides(train)
+        return cls(fitted, target, _fit(train, target, kinds[target], preparation, role), form).with_sides(train)
 
-    def _with_sides(self, train: Sequences) -> Preprocessor:
+    def with_sides(self, train: Sequences) -> Preprocessor:
         """The same, knowing which of its columns are side sequences in the training split."""
         timed = {n: e for n, e in self.inputs.items() if e.spec.time and n not in self.ahead}
         answered = None if self.form.whole else (self.target, self.answer)

@@ -46,6 +46,7 @@ def read(
     timed: Mapping[str, bool] | None = None,
     alphabet: Name | None = None,
     find_steps: bool = False,
+    head: int | None = None,
 ) -> Sequences:
     """Read the sequences in ``source`` and infer the kind of each column.
 
@@ -63,6 +64,7 @@ def read(
         alphabet: for data read by a trained model, the alphabet of its symbols; ``None`` infers it from the data.
         find_steps: whether to find out if the rows are steps in time, where ``config`` does not say; what is found is
             in ``settled``.
+        head: of a file whose reader can scan it, only about so many bytes of its beginning are read.
 
     Raises:
         DataError: the data is missing, empty, damaged, of an unknown format, or does not fit ``config``.
@@ -73,7 +75,7 @@ def read(
         {'load': 'number', 'works': 'category'}
     """
     config = config or DataConfig()
-    reading = open_source(source, config, alphabet, later=timed is not None)
+    reading = open_source(source, config, alphabet, later=timed is not None, head=head)
     return _arranged(reading, config, steps, wanted, timed, find_steps=find_steps)
 
 

@@ -67,7 +67,9 @@ class Reading:
         return replace(self, dropped={**self.dropped, **reasons})
 
 
-def open_source(source: Any, config: DataConfig, alphabet: Name | None, later: bool = False) -> Reading:
+def open_source(
+    source: Any, config: DataConfig, alphabet: Name | None, later: bool = False, head: int | None = None
+) -> Reading:
     """Open ``source`` as a table that is not empty and has unique column names.
 
     Args:
@@ -76,6 +78,7 @@ def open_source(source: Any, config: DataConfig, alphabet: Name | None, later: b
         config: how to read it.
         alphabet: for data read by a trained model, the alphabet of its symbols.
         later: whether a trained model reads it.
+        head: of a file whose reader can scan it, the bytes of its beginning that are read; ``None``: all of it is.
 
     Raises:
         DataError: the data is missing, empty, damaged, or of an unknown format.
@@ -90,7 +93,7 @@ def open_source(source: Any, config: DataConfig, alphabet: Name | None, later: b
     elif (path := Path(source)).is_dir():
         reading = _folder(path, config, alphabet)
     else:
-        reading = _file(path, config, alphabet, later)
+        reading = _file(path, config, alphabet, later, head)
     _check(reading.table, reading.origin)
     reading = _with_files(source, reading, config, later)
     return replace(reading, table=wide(without_views(reading.table)))
@@ -173,7 +176,7 @@ def _names_columns(data: pa.Buffer, columns: Sequence[str]) -> bool:
     return not cells.isdisjoint(columns)
 
 
-def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) -> Reading:
+def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool, head: int | None) -> Reading:
     try:
         choice = _choice(path, config)
     except UnknownFormat:
@@ -181,7 +184,8 @@ def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool) ->
             raise
         return Reading(read_parallel((path,), config), Origin(str(path)))  # perhaps one of ``test.en,test.de``
     reader: Reader = READERS.get(choice.reader)
-    table = reader.read(path, config)
+    scan = None if head is None else reader.scan
+    table = reader.read(path, config) if scan is None or head is None else next(scan(path, config, head))
     for error in _check_together(reader, {path: table}, config, alphabet).values():
         raise error
     if config.by == FILE and reader.tabular:

@@ -1,0 +1,122 @@
+"""Memory and time to the first step of training on tables that grow: RssAnon must not grow with them.
+
+    python bench/beyond.py --rows 1e6 4e6 --form csv
+
+Each size runs in its own process, which is sampled every 10 ms. The figures are in docs/results.md, under Scale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+WORDS = np.array([f"word{number}" for number in range(4_000)])
+AT_ONCE = 100_000
+
+
+def write(path: Path, rows: int, form: str) -> None:
+    """A text of about ten words, a number, of which some are missing, and one of three labels in each row."""
+    random = np.random.default_rng(0)
+    writer = None
+    with path.open("wb") as file:
+        if form == "csv":
+            file.write(b"text,score,label\n")
+        for begin in range(0, rows, AT_ONCE):
+            count = min(AT_ONCE, rows - begin)
+            words = WORDS[(len(WORDS) * random.random((count, 10)) ** 3).astype(int)]
+            texts = [" ".join(row) for row in words.tolist()]
+            scores = [None if n % 50 == 0 else round(float(x), 4) for n, x in enumerate(random.normal(size=count))]
+            labels = np.array(["low", "middle", "high"])[random.integers(3, size=count)].tolist()
+            if form == "parquet":
+                table = pa.table({"text": texts, "score": scores, "label": labels})
+                writer = writer or pq.ParquetWriter(file, table.schema)
+                writer.write_table(table)
+            elif form == "jsonl":
+                rows_ = zip(texts, scores, labels, strict=True)
+                file.writelines(json.dumps({"text": t, "score": s, "label": k}).encode() + b"\n" for t, s, k in rows_)
+            else:
+                cells = zip(texts, scores, labels, strict=True)
+                file.writelines(f"{t},{'' if s is None else s},{k}\n".encode() for t, s, k in cells)
+        if writer is not None:
+            writer.close()
+
+
+def anonymous() -> int:
+    """The bytes of this process that are backed by no file."""
+    with Path("/proc/self/status").open() as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon"))
+
+
+def measured(path: Path, folder: Path) -> None:
+    """Train one step on ``path``, and print what it took, as JSON; a child runs this."""
+    import torch
+
+    from unrolled.data.batches.loader import Loader
+    from unrolled.runs.encode import encode
+    from unrolled.runs.plan import plan_from_options
+    from unrolled.training.plans import training_plan
+
+    torch.set_num_threads(1)
+    peak, done, begun = [0], threading.Event(), anonymous()
+
+    def sample() -> None:
+        while not done.wait(0.01):
+            peak[0] = max(peak[0], anonymous())
+
+    threading.Thread(target=sample, daemon=True).start()
+    found = {}
+    options = {"target": ("label",), "plan": "fixed", "hidden": 8, "steps": 1, "tokens": "words", "vocabulary": 2_000}
+    for name in ("first", "again"):
+        started, wall = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), time.perf_counter()
+        plan = plan_from_options(path, options, None, lambda _: None, folder / "cache")
+        encoded = encode(folder, plan, lambda _: None)
+        task = encoded.measured.task
+        loader = Loader(encoded.train, training_plan(encoded.train, task.batching, plan.config.training, 0))
+        assert len(loader[0].rows) == plan.config.training.batch
+        cpu = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) - started
+        found[name] = {"cpu": round(cpu, 2), "wall": round(time.perf_counter() - wall, 2)}
+    done.set()
+    store = sum(file.stat().st_size for file in (folder / "cache").rglob("*") if file.is_file())
+    print(json.dumps({**found, "peak": peak[0] - begun, "store": store, "rows": len(encoded.train.lengths())}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=float, nargs="+", default=[1e6, 4e6])
+    parser.add_argument("--form", choices=["csv", "parquet", "jsonl"], default="csv")
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--child", type=Path, default=None)
+    asked = parser.parse_args()
+    if asked.child is not None:
+        measured(asked.child, asked.folder)
+        return
+    for rows in map(int, asked.rows):
+        with tempfile.TemporaryDirectory(dir=asked.folder) as place:
+            path = Path(place) / f"table.{asked.form}"
+            write(path, rows, asked.form)
+            words = [sys.executable, __file__, "--child", str(path), "--folder", place]
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SystemExit(done.stderr)
+            one, size = json.loads(done.stdout.splitlines()[-1]), path.stat().st_size
+            print(
+                f"{asked.form} {rows:>11,} rows {size / 1e6:8.0f} MB   peak {one['peak'] / 1e6:7.0f} MB over imports   "
+                f"first step {one['first']['cpu']:7.1f} CPU s ({one['first']['cpu'] / rows * 1e6:.2f} us a row)   "
+                f"again {one['again']['cpu']:6.2f} CPU s   store {one['store'] / size:.2f} of the file",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

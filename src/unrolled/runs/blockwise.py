@@ -1,0 +1,251 @@
+"""Large tables are prepared block by block, so that memory does not grow with them.
+
+What the first block shows decides the question: kinds, target and task. Then all blocks are read as later data of a
+trained model is, once to collect what the encodings are made of (twice where a vocabulary needs it), and once more to
+encode each row. Which rows are held out is a pure function of the seed and the number of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.config import DataConfig
+from unrolled.data.encodings.encoding import ENCODINGS, Encoding, has_time
+from unrolled.data.encodings.facets import Labels, Statistics, Streamed
+from unrolled.data.examples.preparation import Preparation
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.examples.roles import Roles
+from unrolled.data.io.hashed import hashed
+from unrolled.data.store.prepared_store import Store, Writer
+from unrolled.data.tables.read import read_blocks
+from unrolled.data.tables.sequences import Sequences
+from unrolled.errors import Origin
+from unrolled.runs.config import RunConfig
+from unrolled.runs.prepared import Known, Place, about
+from unrolled.runs.splits import Share, parse
+
+__all__ = ["BLOCK", "HEAD", "LARGE", "large", "prepare", "suits"]
+
+BLOCK = 32 << 20  # bytes that are read together
+HEAD = 32 << 20  # bytes of the beginning, which show what is asked
+LARGE = 256 << 20  # bytes of a file from which on it is prepared block by block
+_HELD_OUT, _ENOUGH = 0.1, 50_000  # the share of rows that is held out for validation, and how many tell enough
+_TEST, _VALID = 1, 2  # keys: a row is drawn for one split whatever it is drawn for in another
+
+Say = Callable[[str], None]
+
+
+def large(source: Any) -> bool:
+    """Whether ``source`` is a file that is prepared block by block if it can be."""
+    if not isinstance(source, str | Path) or str(source) == "-":
+        return False
+    path = Path(source)
+    return path.is_file() and path.stat().st_size >= LARGE
+
+
+def suits(head: Sequences, data: DataConfig, roles: Roles, preparation: Preparation) -> bool:
+    """Whether data with such a beginning can be prepared block by block: each row is one example, in one file.
+
+    Args:
+        head: its beginning.
+        data: how it is read.
+        roles: which column plays which part.
+        preparation: how the columns are encoded.
+    """
+    form, names = roles.form, [*roles.inputs, roles.target]
+    in_steps = data.by or data.order or data.fields or data.gap or data.file_columns or data.sets
+    others = roles.joined or roles.ahead or roles.shared or form.continues or form.writes or not form.whole
+    shares = all(isinstance(parse(how), Share) for how in (data.valid, data.test))
+    if in_steps or others or not shares or not {*names} <= {*head.table.column_names}:
+        return False
+    if any(has_time(head.table.column(name).type) for name in names):
+        return False
+    return all(_statistics(head, name, roles, preparation) is not None for name in names)
+
+
+def _statistics(part: Sequences, name: str, roles: Roles, preparation: Preparation) -> Statistics | None:
+    kind = roles.kinds.get(name, part.kinds[name])
+    member = ENCODINGS.get(kind)
+    if not isinstance(member, Streamed):
+        return None
+    return member.statistics(preparation.of(kind), preparation.role_of(name, roles), part.where(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """A large table, to be gone over several times.
+
+    Attributes:
+        path: of its file.
+        config: how it is read.
+        names: the columns that are used.
+        kinds: column -> kind.
+        target: the column to predict; rows without it are left out.
+    """
+
+    path: Path
+    config: DataConfig
+    names: tuple[str, ...]
+    kinds: Mapping[str, str]
+    target: str
+
+    def __iter__(self) -> Iterator[Sequences]:
+        given = {"kinds": dict(self.kinds), "target": (), "inputs": (), "ignore": ()}
+        later, timed = self.config.model_copy(update=given), dict.fromkeys(self.names, False)
+        for part in read_blocks(self.path, later, False, (), timed, size=BLOCK):
+            rows = np.arange(len(part)) if part.rows is None else part.rows
+            known = pc.is_valid(part.table.column(self.target)).to_numpy()
+            part = Sequences(part.table.select(self.names), dict(self.kinds), Origin(str(self.path)), rows=rows)
+            yield part if known.all() else part.take(np.flatnonzero(known))
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Which rows are held out.
+
+    Attributes:
+        seed: which choice.
+        file: the name of the file, on which it depends too, so that a file more changes no row's side.
+        test, valid: the shares.
+    """
+
+    seed: int
+    file: str
+    test: float
+    valid: float
+
+    def __call__(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """The name of each split -> (N,) bool: which of ``rows`` are in it."""
+        test = self._drawn(_TEST, rows) < self.test
+        valid = ~test & (self._drawn(_VALID, rows) < self.valid)
+        return {"train": ~test & ~valid, "valid": valid, "test": test}
+
+    def _drawn(self, use: int, rows: np.ndarray) -> np.ndarray:
+        name = np.frombuffer(self.file.encode(), np.uint8)
+        keys = (np.array([self.seed]), *(letter[None] for letter in name), np.array([use]))
+        drawn: np.ndarray = hashed(*keys, rows) * 2.0**-64
+        return drawn
+
+
+def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparation, say: Say) -> Store:
+    """Prepare a large table block by block.
+
+    Args:
+        place: where it is stored.
+        known: what is asked, as its beginning shows.
+        config: of the run.
+        preparation: how the columns are encoded.
+        say: receives lines about what was done.
+
+    Raises:
+        DataError: the data cannot be read or encoded; the error names the row.
+        SpaceError: it does not fit on the disk.
+    """
+    roles, head, said = known.roles, known.sequences, list[str]()
+    names = tuple(dict.fromkeys((*roles.inputs, roles.target)))
+    kinds = {name: roles.kinds.get(name, head.kinds[name]) for name in names}
+    path = Path(config.source)
+    blocks = Blocks(path, known.data, names, kinds, roles.target)
+    draw = Draw(config.training.seed, path.name, *_shares(known.data, head, path))
+
+    def tell(line: str) -> None:
+        said.append(line)
+        say(line)
+
+    coder = _fitted(blocks, draw, roles, preparation)
+    for line in coder.reports():
+        tell(line)
+    with Writer(place.folder, place.key, place.marks) as writer:
+        counts = _written(blocks, draw, coder, writer, known)
+        notes = _notes(counts)
+        for line in notes:
+            tell(line)
+        splits = {"notes": notes, "by_time": False, "said": said}
+        return writer.finish({**about(known, config), "splits": splits}, coder.to_files())
+
+
+def _shares(data: DataConfig, head: Sequences, path: Path) -> tuple[float, float]:
+    """The shares of the rows for testing and validation: of very many rows, few tell enough."""
+    rows = max(1.0, len(head) * path.stat().st_size / HEAD)
+    test = parse(data.test)
+    valid = Share(min(_HELD_OUT, _ENOUGH / rows)) if data.valid is None else parse(data.valid)
+    assert isinstance(test, Share)
+    assert isinstance(valid, Share)
+    return test.share, valid.share
+
+
+def _fitted(blocks: Blocks, draw: Draw, roles: Roles, preparation: Preparation) -> Preprocessor:
+    first: Sequences | None = None
+    collecting: dict[str, Statistics] = {}
+    fitted: dict[str, Encoding] = {}
+    while len(fitted) < len(blocks.names):
+        for part in blocks:
+            assert part.rows is not None
+            train = part.take(np.flatnonzero(draw(part.rows)["train"]))
+            if first is None:
+                first = train
+                found = {name: _statistics(part, name, roles, preparation) for name in blocks.names}
+                collecting = {name: one for name, one in found.items() if one is not None}
+            for name, one in collecting.items():
+                one.add(train.table.column(name), train.where(name))
+        again: dict[str, Statistics] = {}
+        for name, one in collecting.items():
+            made: Any = one.fitted()
+            if hasattr(made, "fitted"):
+                again[name] = made
+            else:
+                fitted[name] = made
+        collecting = again
+    assert first is not None
+    inputs = {name: fitted[name] for name in roles.inputs}
+    return Preprocessor(inputs, roles.target, fitted[roles.target], roles.form).with_sides(first)
+
+
+def _written(blocks: Blocks, draw: Draw, coder: Preprocessor, writer: Writer, known: Known) -> dict[str, int]:
+    """Encode all rows, and keep those that are held out; returns how many of each split there are."""
+    counts = {"train": 0, "valid": 0, "test": 0, "unlearned": 0}
+    for part in blocks:
+        assert part.rows is not None
+        sides = draw(part.rows)
+        part = replace(part, dropped=known.sequences.dropped, remarks=known.sequences.remarks)
+        part = replace(part, reader=known.sequences.reader)
+        for split, chosen in sides.items():
+            rows = np.flatnonzero(chosen)
+            if split != "train":
+                learned = _learned(part, coder)
+                counts["unlearned"] += int((chosen & ~learned).sum())
+                rows = np.flatnonzero(chosen & learned)
+            some = part.take(rows)
+            counts[split] += len(some)
+            if split == "train":
+                writer.append("train", coder.encode(some))
+                writer.keep("train", some, cells=False)
+            elif len(some):
+                writer.keep("valid" if split == "valid" else "test", some)
+    return counts
+
+
+def _learned(part: Sequences, coder: Preprocessor) -> np.ndarray:
+    """(N,) bool: whether the answer of a row is one that the training rows have."""
+    if not isinstance(coder.answer, Labels):
+        return np.ones(len(part), bool)
+    column = part.table.column(coder.target)
+    known = pc.is_in(column, value_set=pa.array(list(coder.answer.labels), column.type))
+    found: np.ndarray = known.to_numpy()
+    return found
+
+
+def _notes(counts: Mapping[str, int]) -> list[str]:
+    rows = sum(counts.values())
+    notes = [f"{split}: {counts[split]} of {rows} rows, drawn by their numbers" for split in ("valid", "test")]
+    notes = [note for note in notes if not note.startswith("test: 0 ")]
+    if counts["unlearned"]:
+        notes.append(f"{counts['unlearned']} held-out rows are left out, as no training row has their answer")
+    return notes

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.tables.read import read
+from unrolled.errors import DataError
+from unrolled.runs import blockwise, plan
+from unrolled.runs.blockwise import Draw
+from unrolled.runs.cache_folder import listed
+from unrolled.runs.encode import Encoded, encode
+from unrolled.runs.plan import RunPlan, plan_from_options
+from unrolled.runs.preparing import preparation_of
+
+RANDOM = np.random.default_rng(0)
+WORDS = ["good", "bad", "day", "food", "it's", "café", "12"]
+ASKED: dict[str, Any] = {"target": ("label",), "plan": "fixed", "hidden": 4, "steps": 3, "missing": "impute"}
+
+
+def rows(count: int) -> dict[str, list[Any]]:
+    """A text, a number, some of which are missing, a whole number, labels, some of which are missing."""
+    return {
+        "text": [" ".join(RANDOM.choice(WORDS, 4)) for _ in range(count)],
+        "score": [None if n % 9 == 3 else round(float(RANDOM.normal()), 3) for n in range(count)],
+        "stars": [n % 5 for n in range(count)],
+        "label": [None if n % 11 == 5 else "yes" if n % 3 else "no" for n in range(count)],
+    }
+
+
+def as_csv(path: Path, table: dict[str, list[Any]]) -> None:
+    lines = [",".join("" if cell is None else str(cell) for cell in row) for row in zip(*table.values(), strict=True)]
+    path.write_text("\n".join([",".join(table), *lines]) + "\n")
+
+
+def as_jsonl(path: Path, table: dict[str, list[Any]]) -> None:
+    cells = zip(*table.values(), strict=True)
+    path.write_text("".join(json.dumps(dict(zip(table, row, strict=True))) + "\n" for row in cells))
+
+
+def as_parquet(path: Path, table: dict[str, list[Any]]) -> None:
+    pa.parquet.write_table(pa.table(table), path, row_group_size=30)
+
+
+WRITE: dict[str, Callable[[Path, dict[str, list[Any]]], None]] = {
+    "csv": as_csv,
+    "jsonl": as_jsonl,
+    "parquet": as_parquet,
+}
+
+
+@pytest.fixture
+def sized(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Sets the bytes of a block; every file is large."""
+
+    def set_to(block: int) -> None:
+        monkeypatch.setattr(blockwise, "BLOCK", block)
+
+    monkeypatch.setattr(blockwise, "LARGE", 0)
+    for module in (blockwise, plan):
+        monkeypatch.setattr(module, "HEAD", 1 << 17)
+    return set_to
+
+
+def prepare(
+    path: Path, folder: Path, say: Callable[[str], None] = lambda _: None, **more: Any
+) -> tuple[RunPlan, Encoded]:
+    folder.mkdir(exist_ok=True)
+    made = plan_from_options(path, {**ASKED, **more}, None, say, folder.with_suffix(".cache"))
+    return made, encode(folder, made, say)
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    (store,) = listed(folder.with_suffix(".cache"))
+    files = [file for file in store.folder.rglob("*") if file.is_file() and file.name != "store.json"]
+    return {file.name: file.read_bytes() for file in files if file.suffix != ".arrow"}
+
+
+@pytest.mark.parametrize("form", WRITE)
+def test_what_is_prepared_in_blocks_is_what_is_prepared_in_one(
+    form: str, tmp_path: Path, sized: Callable[[int], None]
+) -> None:
+    path = tmp_path / f"data.{form}"
+    WRITE[form](path, rows(90))
+    found = []
+    for block in (40, 300, 1 << 20):  # about a row, seven rows, and all
+        if block == 40 and form != "csv":
+            continue
+        sized(block)
+        said: list[str] = []
+        _, encoded = prepare(path, tmp_path / f"{block}", said.append, kinds={"label": "category", "text": "tokens"})
+        assert "read the beginning of" in said[0]
+        valid = encoded.splits.valid
+        assert valid is not None
+        found.append(
+            (
+                stored(tmp_path / f"{block}"),
+                valid.table.to_pydict(),
+                valid.rows.tolist() if valid.rows is not None else [],
+                said[1:],
+            )
+        )
+    assert all(one == found[-1] for one in found)
+
+
+def test_what_is_prepared_in_blocks_is_what_is_prepared_at_once(tmp_path: Path, sized: Callable[[int], None]) -> None:
+    path = tmp_path / "data.csv"
+    as_csv(path, rows(90))
+    sized(300)
+    made, encoded = prepare(path, tmp_path / "run", valid=0.2)
+    whole = read(path)
+    known = [n for n, label in enumerate(whole.table.column("label").to_pylist()) if label is not None]
+    sides = Draw(0, "data.csv", 0.0, 0.2)(np.arange(90))
+    train = whole.take(np.array([n for n in known if sides["train"][n]]))
+    coder = Preprocessor.fit(train, made.roles, preparation_of(made.config, made.roles, whole.kinds, started=False))
+    assert coder.to_files() == encoded.measured.task.coder.to_files()
+    at_once = coder.encode(train)
+    for name, column in at_once.inputs.items():
+        assert np.array_equal(column.values, encoded.train.inputs[name].values)
+        assert column.values.dtype == encoded.train.inputs[name].values.dtype
+    assert at_once.target is not None
+    assert encoded.train.target is not None
+    assert np.array_equal(at_once.target.values, encoded.train.target.values)
+    assert encoded.splits.valid is not None
+    assert encoded.splits.valid.table.to_pydict() == {
+        name: [cells[n] for n in known if sides["valid"][n]] for name, cells in whole.table.to_pydict().items()
+    }
+
+
+def test_no_encoding_sees_a_row_that_is_held_out(tmp_path: Path, sized: Callable[[int], None]) -> None:
+    table, sides = rows(200), Draw(0, "data.csv", 0.2, 0.2)(np.arange(200))
+    for n in range(200):
+        if not sides["train"][n]:
+            table["text"][n], table["score"][n] = "planted", 1e6
+    table["label"][int(np.flatnonzero(sides["valid"])[3])] = "planted"
+    as_csv(path := tmp_path / "data.csv", table)
+    sized(700)
+    said: list[str] = []
+    _, encoded = prepare(path, tmp_path / "run", said.append, valid=0.2, test=0.2, kinds={"label": "category"})
+    files = encoded.measured.task.coder.to_files()
+    assert not any(b"planted" in content for content in files.values())
+    assert abs(encoded.measured.task.coder.inputs["score"].to_config()["mean"][0]) < 1
+    assert "1 held-out rows are left out, as no training row has their answer" in said
+    assert encoded.judged.keys() == {"valid", "test"}
+
+
+def test_a_row_keeps_its_side_when_rows_are_added() -> None:
+    few, many = (Draw(3, "a.csv", 0.1, 0.2)(np.arange(count)) for count in (1_000, 50_000))
+    assert all(np.array_equal(few[name], many[name][:1_000]) for name in few)
+    assert abs(many["test"].mean() - 0.1) < 0.01
+    assert abs(many["valid"].mean() - 0.18) < 0.01
+    assert (sum(many.values()) == 1).all()
+    assert not np.array_equal(many["valid"], Draw(3, "b.csv", 0.1, 0.2)(np.arange(50_000))["valid"])
+
+
+@pytest.mark.parametrize(
+    ("at", "row", "message"),
+    [
+        (60, "good day,much,3,yes", r"data.csv, row 61, column 'score': 'much' is not a number"),
+        (70, "good day,1.5,3,yes,more", r"data.csv, row 71: has 5 cells, but the header has 4"),
+        (80, "good day,inf,3,yes", r"data.csv, row 81, column 'score': .*infinite"),
+    ],
+)
+def test_an_error_names_the_row_of_the_file(
+    at: int, row: str, message: str, tmp_path: Path, sized: Callable[[int], None]
+) -> None:
+    as_csv(path := tmp_path / "data.csv", rows(90))
+    lines = path.read_text().splitlines()
+    lines[1 + at] = row
+    path.write_text("\n".join(lines) + "\n")
+    sized(500)
+    with pytest.raises(DataError, match=message):
+        prepare(path, tmp_path / "run", valid=0)
+    assert not [*(tmp_path / "run.cache").glob("*")]
+
+
+def test_what_cannot_be_prepared_in_blocks_is_read_whole(tmp_path: Path, sized: Callable[[int], None]) -> None:
+    lines = [f"{'ab'[n % 2]},{n // 2},{round(float(np.sin(n / 3)), 4)}" for n in range(120)]
+    path = tmp_path / "data.csv"
+    path.write_text("who,t,load\n" + "\n".join(lines) + "\n")
+    sized(200)
+    said: list[str] = []
+    options = {"target": ("load",), "by": "who", "order": "t", "horizon": 3}
+    made, encoded = prepare(path, tmp_path / "run", said.append, **options)
+    assert made.known is not None
+    assert not made.known.by_blocks
+    assert encoded.train.steps().tolist() == [51, 51]
+    assert sum("read" in line for line in said) == 1
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, sized: Callable[[int], None]) -> None:
+    table = rows(2_000)
+    table["text"] = [" ".join([text] * 8) for text in table["text"]]
+    as_csv(path := tmp_path / "data.csv", {name: cells * 12 for name, cells in table.items()})
+    assert path.stat().st_size > 3_500_000
+    sized(1 << 17)
+    before, pool = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(pool)
+    tracemalloc.start()
+    try:
+        prepare(path, tmp_path / "run", valid=0.01)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        pa.set_memory_pool(before)
+    assert pool.max_memory() < 4_000_000
+    assert peak < 12_000_000
