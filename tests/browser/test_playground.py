@@ -87,6 +87,9 @@ def test_it_reads_writes_and_draws(page: Page, models: dict[str, Trained]) -> No
     box.press("Backspace")  # the text is read again from its start
     page.said("4 characters read")
     assert page.opened.violations() == []
+    page.page.get_by_role("button", name="Look inside").press("Enter")
+    page.page.wait_for_selector("[data-view='2'] section:has-text('update') [role=application]")
+    assert page.opened.violations() == []
     page.choose("load")
     for n in range(3):
         page.page.get_by_label("load", exact=True).fill(str(10 + n))

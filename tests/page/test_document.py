@@ -100,7 +100,7 @@ def test_the_same_sections_are_the_same_file() -> None:
     assert made() == made()
 
 
-SERVED = {"playground.js", "state.js"}  # only on the page of a server
+SERVED = {"inside.js", "playground.js", "state.js"}  # only on the page of a server
 
 
 def test_all_code_and_style_stay_small() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Grid", "Section", "document", "escaped", "payload"]
+__all__ = ["Grid", "Section", "document", "escaped", "markup", "payload"]
 
 _CORE = ("data", "cursor", "marks", "canvas", "quantities")  # what every view stands on, in this order
 _NO_VALUE, _LEVELS = 255, 254
@@ -71,13 +71,16 @@ def escaped(text: object) -> str:
     return html.escape(str(text))
 
 
-def document(title: str, subtitle: str, sections: Sequence[Section], *, live: bool = False) -> str:
+def document(
+    title: str, subtitle: str, sections: Sequence[Section], *, live: bool = False, later: Iterable[str] = ()
+) -> str:
     """The page.
 
     Args:
         title, subtitle: plain text.
         sections: in the order in which they are read.
         live: the page may talk to the server that it came from, and to nothing else.
+        later: the names of views that the page may draw of what the server sends.
 
     Example:
         >>> page = document("Bach", "one row", [Section("Words", "<p>Nothing is loaded.</p>")])
@@ -93,10 +96,10 @@ def document(title: str, subtitle: str, sections: Sequence[Section], *, live: bo
         .replace("{{title}}", escaped(title))
         .replace("{{subtitle}}", escaped(subtitle))
         .replace("{{style}}", _part("page.css"))
-        .replace("{{sections}}", _markup(sections))
+        .replace("{{sections}}", markup(sections))
         .replace("{{page}}", _json({name: each for name, each in numbers.items() if name != "blob"}))
         .replace("{{blob}}", numbers["blob"])
-        .replace("{{script}}", _script(views) if views else "")
+        .replace("{{script}}", _script({**dict.fromkeys(later), **views}) if views else "")
     )
 
 
@@ -131,19 +134,20 @@ def _part(name: str) -> str:
     return files("unrolled.page").joinpath("parts", name).read_text(encoding="utf-8")
 
 
-def _markup(sections: Sequence[Section]) -> str:
+def markup(sections: Sequence[Section], prefix: str = "h") -> str:
+    """The sections as HTML; the ids of their headings begin with ``prefix``."""
     lines, number = [], 0
     for at, each in enumerate(sections):
         view = ""
         if each.view:
             view, number = f'<div class="view" data-view="{number}"></div>', number + 1
-        heading = f'<h2 id="h{at}">{escaped(each.title)}</h2>'
+        heading = f'<h2 id="{prefix}{at}">{escaped(each.title)}</h2>'
         width = "" if each.wide else ' class="half"'
         if each.folded:
             inside = f"<details><summary>{heading}</summary>{each.body}{view}</details>"
         else:
             inside = f"{heading}{each.body}{view}"
-        lines.append(f'<section{width} aria-labelledby="h{at}">{inside}</section>')
+        lines.append(f'<section{width} aria-labelledby="{prefix}{at}">{inside}</section>')
     return "\n".join(lines)
 
 

@@ -59,6 +59,7 @@ def app(
             Route("/v1/models/{name}", completions.model),
             Route("/v1/predict", predictions.predict, methods=["POST"]),
             Route("/v1/read", predictions.read, methods=["POST"]),
+            Route("/v1/inside", predictions.inside, methods=["POST"]),
             Route("/v1/model", http.model),
             Route("/v2", inference.server),
             Route("/v2/health/live", inference.live),

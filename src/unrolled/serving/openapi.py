@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from unrolled.serving.completions import Completion
 from unrolled.serving.messages import Step, encoded
+from unrolled.serving.predict_inside import Read
 from unrolled.serving.predict_tables import Table
 from unrolled.serving.predict_tensors import Infer
 from unrolled.serving.server_events import EVENTS, Generate
@@ -163,6 +164,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1/models/{name}"): Operation(gives=Row, fails=(404,)),
     ("POST", "/v1/predict"): Operation(Table, Row, fails=(*_BODY, 404, 406, 415, 422, 504), query=("model",)),
     ("POST", "/v1/read"): Operation(File, Row, fails=(*_BODY, 404, 422, 504), query=("model", "name")),
+    ("POST", "/v1/inside"): Operation(Read, Row, fails=(*_BODY, 404, 422, 504), query=("model",)),
     ("POST", "/v1/reload"): Operation(gives=Reloaded, fails=(409,)),
     ("GET", "/metrics"): Operation(gives=str),
     ("GET", "/v2"): Operation(gives=Row),

@@ -19,6 +19,11 @@ _BODY = (
     "else.</p>"
 )
 _STATE = "<p>The numbers that the model remembers, after each answer that is drawn.</p>"
+_INSIDE = "<p>The gates, states and chances of an inspection, over what the session has read so far.</p>"
+_VIEWS = (  # that an inspection may have
+    *("attention", "developing", "fan", "gates", "labels", "loss", "next", "picture", "ranked", "roll", "strips"),
+    *("text", "units", "unrolled"),
+)
 _SCRIPT = re.compile("<script>(.*?)</script>", re.DOTALL)
 
 
@@ -42,8 +47,9 @@ def _page() -> tuple[str, str]:
     sections = [
         Section("Live answers", _BODY, "playground", group="live"),
         Section("What the session carries", _STATE, "state", group="live"),
+        Section("Inside the model", _INSIDE, "inside", group="live"),
     ]
-    html = document("Playground", "unrolled serve", sections, live=True)
+    html = document("Playground", "unrolled serve", sections, live=True, later=_VIEWS)
     scripts = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in _SCRIPT.findall(html)
     )

@@ -28,7 +28,7 @@ from msgspec import Struct
 
 from unrolled.runs.opening import open_run
 from unrolled.runs.trained import Trained
-from unrolled.serving import predict_files, predict_tables, predict_tensors
+from unrolled.serving import predict_files, predict_inside, predict_tables, predict_tensors
 from unrolled.serving.messages import encoded
 from unrolled.serving.refusals import known, status_of, told_at
 
@@ -40,7 +40,12 @@ _log = logging.getLogger("unrolled.serving")
 _NICE = 10  # the sessions come first
 _EXPENDABLE = b"500"  # of 1,000: where memory runs out, this process ends before the server
 _NO_COLUMN = ("\0",)  # where columns are named that hold names of files, no other one is looked at
-_WORKS = {"tables": predict_tables.answered, "tensors": predict_tensors.answered, "files": predict_files.answered}
+_WORKS = {
+    "files": predict_files.answered,
+    "inside": predict_inside.answered,
+    "tables": predict_tables.answered,
+    "tensors": predict_tensors.answered,
+}
 
 
 class Asked(Struct):

@@ -1,4 +1,4 @@
-"""``POST /v1/predict`` and ``/v1/read``: predictions for whole tables, and files for the page."""
+"""``POST /v1/predict``, ``/v1/read`` and ``/v1/inside``: whole tables; files, and a look inside, for the page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unrolled.serving.predict_tables import FORMS, JSON
 from unrolled.serving.predictor import Work
 from unrolled.serving.refusals import Refused
 
-__all__ = ["predict", "read"]
+__all__ = ["inside", "predict", "read"]
 
 
 async def predict(request: Request) -> Response:
@@ -33,6 +33,13 @@ async def read(request: Request) -> Response:
     model = service.models.find(request.query_params.get("model"))
     asked = {"name": request.query_params.get("name", ""), "streams": "" if model.cannot_stream else "yes"}
     return await service.predictor.answer(model, Work("files", request.url.path, JSON, asked), request)
+
+
+async def inside(request: Request) -> Response:
+    """``POST /v1/inside?model=NAME``: what goes on inside a model on the values of a session, for the page to draw."""
+    service = request.app.state.service
+    model = service.models.find(request.query_params.get("model"))
+    return await service.predictor.answer(model, Work("inside", request.url.path, JSON, {}), request)
 
 
 def _form(named: str, otherwise: str) -> str:

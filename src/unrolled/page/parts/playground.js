@@ -246,6 +246,7 @@ function playing(place, asking, model, cursor) {
     written ? written.whole : form(model, (x) => queue(() => push(x))),
     element("div", { class: "controls" }, element("label", {}, "A file, or drop it here", file), stop, element("button", { type: "button", onclick: () => { written?.clear(); again(); } }, "Start again")),
     said, next, chart.whole, answer);
+  cursor.read = () => ({ asking, model: model.model, xs: written ? [read].filter(Boolean) : (model.streams ? steps : steps.slice(-1)).map(({ x }) => x) });
   return { end() { stopped = true; live.end(); } };
 }
 
