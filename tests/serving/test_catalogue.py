@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -93,3 +96,36 @@ def test_sessions_of_a_transformer_that_sees_all_have_an_end(load: Trained, tmp_
     trained = unrolled.fit(data, **asked, out=tmp_path / "run", quiet=True)  # type: ignore[arg-type]
     assert Served("attends", trained, ServeOptions(), lambda *_: None).batcher._most_steps == 10_000
     assert Served("load", load, ServeOptions(), lambda *_: None).batcher._most_steps is None
+
+
+def test_a_hundred_sessions_push_while_a_good_and_a_damaged_run_come(run: Path) -> None:
+    old = open_run(run)
+    with serving({"run": old}) as server, server.connect("/v1/live/many") as socket:
+        ids = [server.ask("POST", "/v1/sessions").json["session"] for _ in range(100)]
+        answers, over = [list[Any]() for _ in ids], threading.Event()
+
+        def push() -> None:
+            for n in itertools.count(1):
+                if over.is_set():
+                    return
+                found = ask(socket, [[id_, n, value(n + at)] for at, id_ in enumerate(ids)])
+                for told, (_, _, answer) in zip(answers, found, strict=True):
+                    told.append(answer)
+
+        pushing = threading.Thread(target=push)
+        pushing.start()
+        new = rewrite(run, 0.5)
+        assert server.ask("POST", "/v1/reload").json == {"models": {"run": "reloaded"}}
+        weights = (run / "model.safetensors").read_bytes()
+        (run / "model.safetensors").write_bytes(weights[:-1])
+        assert server.ask("POST", "/v1/reload").status == 409
+        later = server.ask("POST", "/v1/sessions").json["session"]
+        said = server.ask("POST", f"/v1/sessions/{later}/steps", {"x": value(1)}).json
+        reached = len(answers[0])
+        assert within(5, lambda: len(answers[0]) > reached + 1)
+        over.set()
+        pushing.join(20)
+        assert said["y"] == new.stream().push(value(1))
+        for at in range(0, 100, 9):  # old sessions: not a bit has changed, and no step is missing
+            live = old.stream()
+            assert answers[at] == [live.push(value(n + at)) for n in range(1, len(answers[at]) + 1)]

@@ -62,7 +62,7 @@ def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None
     return session
 
 
-def many_sessions(task: Task, copies: Copies, device: str, config: RunConfig) -> Pool:
+def many_sessions(task: Task, copies: Copies, device: str, config: RunConfig, most_steps: int) -> Pool:
     """A pool of sessions of a model, as `Trained.pool` gives it.
 
     Raises:
@@ -89,6 +89,7 @@ def many_sessions(task: Task, copies: Copies, device: str, config: RunConfig) ->
         pooled=task.pooled,
         remembers=row.remembers or data.order is not None,
         identity=copies.identity(),
+        most_steps=most_steps,
     )
 
 

@@ -37,7 +37,7 @@ from unrolled.runs.unseen import say
 from unrolled.runs.writer import Asked, Writer
 from unrolled.storage.directories import write_directory
 from unrolled.storage.tensors import save_tensors
-from unrolled.streaming.pool import Pool
+from unrolled.streaming.pool import MOST_STEPS, Pool
 from unrolled.streaming.session import Session
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
@@ -261,16 +261,17 @@ class Trained:
         """
         return live_session(self.task, self._copies, device_for(device), snapshot, self.config)
 
-    def pool(self, *, device: str = "auto") -> Pool:
+    def pool(self, *, device: str = "auto", most_steps: int = MOST_STEPS) -> Pool:
         """Many live sessions, stepped together: a push of each costs far less than as many pushes of single ones.
 
         Args:
             device: as for `evaluate`.
+            most_steps: the most steps of one value, such as the tokens of a text.
 
         Raises:
             UsageError: as for `stream`.
         """
-        return many_sessions(self.task, self._copies, device_for(device), self.config)
+        return many_sessions(self.task, self._copies, device_for(device), self.config, most_steps)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a run directory, all or nothing; `load` restores the model bit for bit."""

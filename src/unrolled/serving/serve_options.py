@@ -24,6 +24,7 @@ class ServeOptions(Part):
     session_steps: int = option(10_000, "Steps of a session whose state grows with each; others have no limit.", ge=1)
     message_steps: int = option(256, "Steps of one session in a message.", ge=1)
     steps: int = option(4096, "Steps of many sessions in a message.", ge=1)
+    value_steps: int = option(4096, "Steps of one value, such as the tokens of a text.", ge=1)
     sessions: int = option(100_000, "Sessions in memory.", ge=1)
     sockets: int = option(20_000, "WebSocket connections.", ge=1)
     body: int = option(1_048_576, "Size of a request.", ge=1)

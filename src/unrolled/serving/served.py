@@ -36,7 +36,7 @@ class Served:
     """
 
     def __init__(self, name: str, trained: Trained, options: ServeOptions, watch: Watch) -> None:
-        self.name, self.trained = name, trained
+        self.name, self.trained, self._options = name, trained, options
         self.identity = Copies(trained.network).identity()
         self.retired = False
         self.writer = Writer(trained.task, trained.network, options.tokens)
@@ -53,7 +53,7 @@ class Served:
             self.cannot_stream = str(error)
 
     def _pool(self) -> Pool:
-        return self.trained.pool(device="cpu")
+        return self.trained.pool(device="cpu", most_steps=self._options.value_steps)
 
     @property
     def batcher(self) -> Batcher:
