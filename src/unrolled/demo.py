@@ -17,6 +17,7 @@ from unrolled.music.abc import check_tune
 from unrolled.runs.keywords import Keywords
 from unrolled.runs.plan import Say
 from unrolled.runs.trained import Trained
+from unrolled.runs.writer import Asked
 from unrolled.storage.directories import write_file
 from unrolled.training.hooks import Hook
 
@@ -33,6 +34,7 @@ _LONGEST = 700  # characters; the few longer tunes are medleys and variations
 OPTIONS: Keywords = {"model": "lstm", "hidden": 256, "batch": 32, "bptt": 64, "lr": 4e-3}
 TEMPERATURE = 0.7
 _GENERATED = 20
+_BEGIN, _WRITTEN = "X:1\n", 1000  # how a new tune begins, and its most characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,11 @@ def run(
     options: Keywords = {**OPTIONS, "minutes": minutes, "seed": seed}
     trained = api.fit(source, out=out, hooks=hooks, say=say, **options)
     say(f"writing {_GENERATED} tunes at temperature {TEMPERATURE}")
-    new = [
-        "X:1\n" + "".join(trained.generate("X:1\n", temperature=TEMPERATURE, seed=seed + n)) for n in range(_GENERATED)
-    ]
+    settings = {"temperature": TEMPERATURE}
+    asked = [Asked(_BEGIN, _WRITTEN, settings={**settings, "seed": seed + n}) for n in range(_GENERATED)]
+    new = [_BEGIN] * _GENERATED
+    for number, piece in trained.writer().together(asked):
+        new[number] += piece
     ordered = sorted(new, key=lambda tune: len(check_tune(tune)) > 0)
     return Demo(trained, ordered, sum(not check_tune(tune) for tune in new), len(set(new) & set(tunes)))
 
