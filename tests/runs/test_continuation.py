@@ -14,6 +14,7 @@ from unrolled.errors import DataError, UsageError
 from unrolled.music.rolls import KEYS, LOWEST, from_text
 from unrolled.runs.continuation import Stops
 from unrolled.runs.trained import Trained
+from unrolled.runs.writer import Asked
 
 SMALL: dict[str, Any] = {"hidden": 16, "lr": 0.05, "valid": 0}
 
@@ -55,6 +56,15 @@ def test_the_same_seed_writes_the_same_roll(model: Trained) -> None:
     assert one.startswith("\n")  # behind a prompt whose last line has no end
     assert "".join(model.generate("24 41\n", length=0)) == ""
     assert "24" not in "".join(model.generate(length=20, top_k=1, stop="24"))
+
+
+def test_rolls_that_are_written_together_are_those_that_are_written_alone(model: Trained) -> None:
+    asked = [Asked("24 41", 12, (), {"temperature": 2.0, "seed": seed}) for seed in range(3)] + [Asked("", 5)]
+    together = [""] * len(asked)
+    for number, piece in model.writer().together(asked):
+        together[number] += piece
+    assert together == ["".join(model.writer().alone(one)) for one in asked]
+    assert len({*together}) == 4
 
 
 def test_what_is_no_roll_is_refused_before_a_step(model: Trained, tmp_path: Path) -> None:

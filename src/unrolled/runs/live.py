@@ -65,6 +65,11 @@ def live_session(task: Task, copies: Copies, device: str, snapshot: bytes | None
 def many_sessions(task: Task, copies: Copies, device: str, config: RunConfig, most_steps: int) -> Pool:
     """A pool of sessions of a model, as `Trained.pool` gives it.
 
+    Args:
+        task, copies: the model.
+        device, most_steps: as for `Trained.pool`.
+        config: how its data was read.
+
     Raises:
         UsageError: as for `live_session`.
     """
