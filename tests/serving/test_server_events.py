@@ -11,9 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from serving.loopback import Loopback, serving
+from starlette.requests import Request
 
 from unrolled.runs.trained import Trained
 from unrolled.runs.writer import Asked
+from unrolled.serving.refusals import Refused
+from unrolled.serving.server_events import while_there
 
 HOT = {"prompt": "the dog ", "length": 30, "temperature": 1.3, "seed": 5}
 ASKED = Asked("the dog ", 30, (), {"seed": 5})
@@ -95,6 +98,36 @@ def test_whoever_leaves_gets_at_most_one_more_token_written(writing: Loopback) -
     time.sleep(0.1)
     assert generations.tokens <= tokens + 1
     assert _soon(lambda: not generations._ended)  # what it held is given back
+
+
+@pytest.mark.parametrize("path", ["/v1/generate", "/v1/completions"])
+def test_whoever_leaves_before_a_whole_text_gets_none(writing: Loopback, path: str) -> None:
+    asked = {"model": "texts", "prompt": "the ", "temperature": 2.0, "seed": 1}
+    for _ in range(3):
+        connection = http.client.HTTPConnection("127.0.0.1", writing.port, timeout=20)
+        connection.request("POST", path, json.dumps({**asked, "length" if "gen" in path else "max_tokens": 4096}))
+        connection.close()
+    assert _soon(lambda: writing.service.generations.now == 0)
+
+
+def test_work_ends_with_its_client() -> None:
+    async def leaves() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def asked() -> None:
+        over = asyncio.Event()
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                over.set()
+
+        with pytest.raises(Refused, match="the client has left"):
+            await while_there(Request({"type": "http"}, leaves), work())
+        await asyncio.wait_for(over.wait(), 5)
+
+    asyncio.run(asked())
 
 
 def test_too_many_texts_are_refused_before_a_word_is_sent(writer: Trained) -> None:

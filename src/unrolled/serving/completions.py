@@ -22,7 +22,7 @@ from unrolled.serving.guard import body_of
 from unrolled.serving.messages import decoded, encoded
 from unrolled.serving.refusals import Refused, about
 from unrolled.serving.served import Served
-from unrolled.serving.server_events import Streamed, event
+from unrolled.serving.server_events import Streamed, event, joined, while_there
 from unrolled.serving.service import Service
 
 __all__ = ["Completion", "chat", "complete", "model", "models"]
@@ -91,7 +91,7 @@ async def complete(request: Request) -> Response:
     if asked.stream:
         return Streamed(_stream(reply, pieces), lambda: generations.end(texts))
     try:
-        found = await asyncio.gather(*map(_joined, pieces))
+        found = await while_there(request, _all(pieces))
     finally:
         generations.end(texts)
     choices = [reply.whole(place, text) for place, text in enumerate(found)]
@@ -212,8 +212,8 @@ async def _stream(reply: _Reply, pieces: list[AsyncIterator[str]]) -> AsyncItera
             task.cancel()
 
 
-async def _joined(pieces: AsyncIterator[str]) -> str:
-    return "".join([piece async for piece in pieces])
+async def _all(pieces: list[AsyncIterator[str]]) -> list[str]:
+    return await asyncio.gather(*map(joined, pieces))
 
 
 def _checked(asked: Completion, most: int) -> list[str]:

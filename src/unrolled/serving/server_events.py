@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -19,9 +20,12 @@ from unrolled.serving.messages import decoded, encoded
 from unrolled.serving.refusals import Refused, about
 from unrolled.serving.service import Service
 
-__all__ = ["EVENTS", "Generate", "Streamed", "event", "generate"]
+__all__ = ["EVENTS", "Generate", "Streamed", "event", "generate", "joined", "while_there"]
 
 EVENTS = "text/event-stream"
+
+
+Found = TypeVar("Found")
 
 
 class Generate(Struct, forbid_unknown_fields=True):
@@ -67,10 +71,37 @@ async def generate(request: Request) -> Response:
     if EVENTS in request.headers.get("accept", ""):
         return Streamed(_events(pieces, text), lambda: generations.end(texts))
     try:
-        told = {"text": "".join([piece async for piece in pieces]), **_end(text.writing)}
+        told = {"text": await while_there(request, joined(pieces)), **_end(text.writing)}
     finally:
         generations.end(texts)
     return Response(encoded(told), media_type="application/json")
+
+
+async def joined(pieces: AsyncIterator[str]) -> str:
+    """The whole text."""
+    return "".join([piece async for piece in pieces])
+
+
+async def while_there(request: Request, work: Coroutine[Any, Any, Found]) -> Found:
+    """What ``work`` gives, which ends with its client.
+
+    Raises:
+        Refused: the client has left; nobody reads it.
+    """
+    task, gone = asyncio.create_task(work), asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Refused("Slow", "the client has left")
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 class Streamed(StreamingResponse):
