@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import http.client
 import json
 import threading
@@ -86,5 +87,6 @@ def serving(
         server.should_exit = True
         thread.join(20)
         if thread.is_alive():
+            faulthandler.dump_traceback()  # what each thread does
             loop = application.state.service._tasks[0].get_loop()
             raise AssertionError(f"the server does not end; it waits for {[*map(str, asyncio.all_tasks(loop))]}")

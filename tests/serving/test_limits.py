@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 from serving.loopback import Loopback, serving
+from serving.test_catalogue import within
 from serving.test_sockets import ask, value
 from websockets.exceptions import InvalidStatus
 
 from unrolled.runs.trained import Trained
+from unrolled.serving import service
 from unrolled.serving.direct import Link
 
 
@@ -107,3 +109,21 @@ def test_a_burst_of_messages_is_read_in_sips(server: Loopback, monkeypatch: pyte
         for _ in range(2_000):
             one.recv(20)
     assert max(sizes) <= 8_192
+
+
+def test_a_mistake_while_sessions_are_saved_does_not_end_the_saving(
+    load: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_TIDY", 0.02)
+    with serving({"load": load}) as server:
+
+        async def fails() -> None:
+            raise ZeroDivisionError("no")
+
+        def is_ready(ready: bool) -> bool:
+            return (server.ask("GET", "/readyz").status == 200) is ready
+
+        sweep, server.service.store.sweep = server.service.store.sweep, fails  # type: ignore[method-assign]
+        assert within(20, lambda: is_ready(False))
+        server.service.store.sweep = sweep  # type: ignore[method-assign]
+        assert within(20, lambda: is_ready(True))

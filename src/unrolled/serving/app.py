@@ -37,9 +37,11 @@ def app(
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         service.start()
-        yield
-        await service.stop()
-        await service.predictor.stop()
+        try:
+            yield
+            await service.stop()
+        finally:
+            await service.predictor.stop()
 
     found = Starlette(
         routes=[

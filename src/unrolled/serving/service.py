@@ -195,7 +195,8 @@ class Service:
             try:
                 await work()
                 self.trouble = None
-            except (UnrolledError, OSError) as error:
+            except Exception as error:  # whatever it is, sessions must not stay unsaved for good
                 if self.trouble is None:
-                    _log.warning("sessions cannot be saved: %s", error)
+                    expected = isinstance(error, UnrolledError | OSError)
+                    _log.warning("sessions cannot be saved: %s", error, exc_info=not expected)
                 self.trouble = str(error)
