@@ -1,6 +1,6 @@
 """A load generator for ``unrolled serve``: thousands of connections in one process, each with one message under way.
 
-    python bench/load.py '{"port": 8080, "connections": 100, "seconds": 2}'
+    echo '{"port": 8080, "connections": 100, "seconds": 2}' | python bench/load.py
 
 It reads one plan (see `Plan`) and prints one line of JSON: how many steps were answered, how long each message took,
 what was refused, and what the server used. Frames of WebSockets are written and read by hand, with a mask of zeros,
@@ -337,4 +337,4 @@ def main(text: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1])), flush=True)
+    print(json.dumps(main(sys.stdin.read())), flush=True)

@@ -103,8 +103,9 @@ def load(server: Server, plan: Plan) -> dict[str, Any]:
     """Put load on a server, from another process."""
     plan.port, plan.pid = server.port, server.pid
     limit = 90 + plan.warm + plan.seconds
-    command = [sys.executable, str(_HERE / "load.py"), json.dumps(asdict(plan))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
+    command = [sys.executable, str(_HERE / "load.py")]
+    asked = json.dumps(asdict(plan))
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False, timeout=limit)
     if done.returncode:
         raise SystemExit(f"the load generator failed: {done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout)
