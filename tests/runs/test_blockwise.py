@@ -135,6 +135,21 @@ def test_what_is_prepared_in_blocks_is_what_is_prepared_at_once(tmp_path: Path, 
     }
 
 
+@pytest.mark.parametrize("labels", [[0, 1, 2], [True, False], [1.5, 2.5]])
+def test_labels_keep_their_type(labels: list[Any], tmp_path: Path, sized: Callable[[int], None]) -> None:
+    table = {
+        "x": [round(float(RANDOM.normal()), 3) for _ in range(80)],
+        "label": [labels[n % len(labels)] for n in range(80)],
+    }
+    as_csv(path := tmp_path / "data.csv", table)
+    sized(200)
+    made, encoded = prepare(path, tmp_path / "run", missing=None, task="classify")
+    assert made.known is not None
+    assert made.known.by_blocks
+    answer = encoded.measured.task.coder.answer
+    assert answer.to_config()["labels"] == sorted(read(path).table.column("label").unique().to_pylist())
+
+
 def test_no_encoding_sees_a_row_that_is_held_out(tmp_path: Path, sized: Callable[[int], None]) -> None:
     table, sides = rows(200), Draw(0, "data.csv", 0.2, 0.2)(np.arange(200))
     for n in range(200):

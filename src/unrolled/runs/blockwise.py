@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unrolled.data.config import DataConfig
-from unrolled.data.encodings.encoding import ENCODINGS, Encoding, has_time
+from unrolled.data.encodings._cells import is_text
+from unrolled.data.encodings.encoding import ENCODINGS, Encoding, has_time, traits_of
 from unrolled.data.encodings.facets import Labels, Statistics, Streamed
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.preprocessor import Preprocessor
@@ -87,6 +88,7 @@ class Blocks:
         config: how it is read.
         names: the columns that are used.
         kinds: column -> kind.
+        read_as: the kinds of those that are read as texts or numbers however they are written, as in the beginning.
         target: the column to predict; rows without it are left out.
     """
 
@@ -94,10 +96,11 @@ class Blocks:
     config: DataConfig
     names: tuple[str, ...]
     kinds: Mapping[str, str]
+    read_as: Mapping[str, str]
     target: str
 
     def __iter__(self) -> Iterator[Sequences]:
-        given = {"kinds": dict(self.kinds), "target": (), "inputs": (), "ignore": ()}
+        given = {"kinds": dict(self.read_as), "target": (), "inputs": (), "ignore": ()}
         later, timed = self.config.model_copy(update=given), dict.fromkeys(self.names, False)
         for part in read_blocks(self.path, later, False, (), timed, size=BLOCK):
             rows = np.arange(len(part)) if part.rows is None else part.rows
@@ -152,7 +155,8 @@ def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparat
     names = tuple(dict.fromkeys((*roles.inputs, roles.target)))
     kinds = {name: roles.kinds.get(name, head.kinds[name]) for name in names}
     path = Path(config.source)
-    blocks = Blocks(path, known.data, names, kinds, roles.target)
+    read_as = {name: kind for name, kind in kinds.items() if _as_written(head.table.column(name).type, kind)}
+    blocks = Blocks(path, known.data, names, kinds, {**read_as, **known.data.kinds}, roles.target)
     draw = Draw(config.training.seed, path.name, *_shares(known.data, head, path))
 
     def tell(line: str) -> None:
@@ -169,6 +173,11 @@ def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparat
             tell(line)
         splits = {"notes": notes, "by_time": False, "said": said}
         return writer.finish({**about(known, config), "splits": splits}, coder.to_files())
+
+
+def _as_written(type_: pa.DataType, kind: str) -> bool:
+    """Whether a column of texts or numbers is one wherever its cells stand; labels may be of any type."""
+    return is_text(type_) or traits_of(kind).measured
 
 
 def _shares(data: DataConfig, head: Sequences, path: Path) -> tuple[float, float]:
