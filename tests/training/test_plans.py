@@ -19,7 +19,7 @@ from unrolled.data.plans.masking import Masking
 from unrolled.data.plans.windows import Lanes, Pieces, Plan, Rows, Windows
 from unrolled.tasks.task import Batching
 from unrolled.training.config import TrainingConfig
-from unrolled.training.plans import can_be_judged, evaluation_plan, training_plan, window
+from unrolled.training.plans import answering_plan, can_be_judged, evaluation_plan, training_plan, window
 
 TAG, FILL, AHEAD = Batching(), Batching(mask=0.4), Batching(lookback=64)
 
@@ -150,3 +150,20 @@ def test_what_is_hidden_depends_on_seed_and_epoch_and_is_fixed_where_it_is_judge
     assert training_plan(part, FILL, config(seed=3), 8).transforms == (Masking(0.4, 3, 8, 9),)
     judged = [evaluation_plan(part, FILL, config(seed=seed)).transforms for seed in (3, 4)]
     assert judged == [(Masking(0.4, 0, 0, 9),)] * 2
+
+
+@pytest.mark.parametrize(
+    ("form", "lengths", "width", "rows"),
+    [
+        (One(), [9] * 600, 8, [256, 256, 88]),
+        (Horizon(3), [9] * 600, 8, [256, 256, 88]),
+        (One(), [9] * 600, 20_000, [46] * 13 + [2]),  # as many numbers at a time as fit
+        (One(), [9] * 5 + [100_000], 8, [2, 2, 2]),  # as in training
+    ],
+)
+def test_many_short_rows_are_predicted_at_once(
+    form: TargetForm, lengths: list[int], width: int, rows: list[int]
+) -> None:
+    part = examples(form, *lengths)
+    plan = answering_plan(part, np.array(lengths), AHEAD, config(), width)
+    assert [len(plan[index].rows) for index in range(len(plan))] == rows

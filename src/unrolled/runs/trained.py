@@ -43,7 +43,7 @@ from unrolled.tasks.task import Task
 from unrolled.training.backtest import Backtest, backtest
 from unrolled.training.device import device_for
 from unrolled.training.evaluate import sums_over
-from unrolled.training.plans import batch_settings, training_plan
+from unrolled.training.plans import answering_plan, training_plan
 
 __all__ = ["WEIGHTS", "Trained"]
 
@@ -325,7 +325,8 @@ class Trained:
 
     def _answering(self, part: Sequences, examples: Examples) -> tuple[np.ndarray, Plan]:
         known = known_steps(self.task, part, examples, self.config.data.by)  # from which each prediction is made
-        return known, examples.form.plans.answering(known, batch_settings(self.task.batching, self.config.training))
+        width = max(self.task.outputs, self.config.model.hidden)
+        return known, answering_plan(examples, known, self.task.batching, self.config.training, width)
 
     def _judged(self, data: Any) -> tuple[Sequences, Examples]:
         """``data`` before and after encoding, without the rows that have no target."""

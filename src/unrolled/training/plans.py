@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from unrolled.batch import Continuous
 from unrolled.data.batches.spec_augment import SpecAugment
 from unrolled.data.batches.transposition import Transposition
@@ -13,7 +17,11 @@ from unrolled.errors import UsageError, named
 from unrolled.tasks.task import Batching
 from unrolled.training.config import TrainingConfig
 
-__all__ = ["batch_settings", "can_be_judged", "chunks", "evaluation_plan", "training_plan", "window"]
+__all__ = ["answering_plan", "batch_settings", "can_be_judged", "chunks", "evaluation_plan", "training_plan", "window"]
+
+
+_AT_ONCE, _NUMBERS = 256, 1 << 23  # rows that are predicted at once, and numbers of a layer, at most
+_HEADS = 8  # a step may look at each other step so many times
 
 
 def batch_settings(batching: Batching, config: TrainingConfig) -> BatchSettings:
@@ -59,6 +67,25 @@ def can_be_judged(examples: Examples, batching: Batching, config: TrainingConfig
 def evaluation_plan(examples: Examples, batching: Batching, config: TrainingConfig, causal: bool = True) -> Plan:
     """The batches that cover a split once, in a fixed order; whole sequences if not ``causal`` or with a CRF."""
     return examples.form.plans.judging(examples, batch_settings(batching, config), causal and batching.in_pieces)
+
+
+def answering_plan(
+    examples: Examples, known: np.ndarray, batching: Batching, config: TrainingConfig, width: int
+) -> Plan:
+    """The batches that predict each row once; of short rows a batch holds more than in training, which is faster.
+
+    Args:
+        examples: the rows.
+        known: (N,) int64, how many steps of each row are read.
+        batching, config: as for training.
+        width: numbers that a model computes for a step, about; they bound the memory of a batch.
+    """
+    settings = batch_settings(batching, config)
+    longest = max((int(column.lengths().max(initial=1)) for column in examples.inputs.values()), default=1)
+    widths = [spec.width for spec in examples.specs.values() if isinstance(spec, Continuous)]
+    step = max(width, sum(widths), _HEADS * longest)
+    rows = max(settings.batch, min(_AT_ONCE, _NUMBERS // (longest * step)))
+    return examples.form.plans.answering(known, replace(settings, batch=rows))
 
 
 def chunks(steps: int | None, config: TrainingConfig) -> int:
