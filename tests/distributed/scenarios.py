@@ -25,12 +25,14 @@ from unrolled import api
 from unrolled.errors import DataError, Elsewhere, Interrupted, TrainingError
 from unrolled.runs.choosing import Pace
 from unrolled.runs.trained import Trained
+from unrolled.storage import directories
 from unrolled.training import checkpoint
 from unrolled.training.trainer import Trainer
 
 __all__ = ["SCENARIOS"]
 
 _EXACT = {"plan": "fixed", "dropout": 0.0}  # what does not depend on random numbers of a rank
+_EACH = 8  # kills of a run of twelve steps
 _LONGEST = 60.0  # seconds until the others of a dead rank have ended
 
 
@@ -61,34 +63,40 @@ def straight(name: str, out: Path, ranks: int = 2, **more: Any) -> None:
         assert codes == [0] * ranks, codes
 
 
+def dies_while_it_saves(saves: int) -> None:
+    """After so many checkpoints, this process ends when the next one is written, and has not got its name yet."""
+    name, done = directories.put_in_place, []
+
+    def naming(*arguments: Any) -> None:
+        if len(done) == saves:
+            die()
+        done.append(1)
+        name(*arguments)
+
+    directories.put_in_place = naming
+
+
 def killed(folder: Path, name: str, kills: int) -> None:
     """Ranks die in turn, at steps or while a checkpoint is written; the end is that of a run never stopped."""
-    out, dice = folder / "killed", random.Random(name)
     straight(name, folder / "straight")
     for number in range(kills):
-        step, victim, saving = 2 + number % 9, (number + 1) % 2, victim_saves(number)
+        out, step, victim = folder / f"killed-{number // _EACH}", 1 + number % _EACH, (number + 1) % 2
+        saving = number % 4 == 1  # the leader, which writes
 
-        def work(rank: int, step: int = step, victim: int = victim, saving: bool = saving) -> None:
+        def work(rank: int, out: Path = out, step: int = step, victim: int = victim, saving: bool = saving) -> None:
             if rank == victim and saving:
-                write, writes = checkpoint._write, []
-                checkpoint._write = lambda *a: die() if len(writes) >= step else (writes.append(1), write(*a))  # type: ignore[assignment]
+                dies_while_it_saves(step % 3)
             elif rank == victim:
                 at_step(step, die)
-            else:
-                time.sleep(dice.random() * 0.01)
             fit(name, out)
 
         began = time.monotonic()
         codes = ended(fork(2, work))
         assert time.monotonic() - began < _LONGEST
-        assert codes[victim] == -signal.SIGKILL and codes[1 - victim] > 0, codes
-    assert ended(fork(2, lambda _: fit(name, out))) == [0, 0]
-    same_run(out, folder / "straight")
-
-
-def victim_saves(number: int) -> bool:
-    """Whether the leader is killed while it writes a checkpoint: each fourth time, when it is its turn."""
-    return number % 4 == 1
+        assert codes[victim] == -signal.SIGKILL and codes[1 - victim] > 0, (number, codes)
+    for out in sorted(folder.glob("killed-*")):
+        assert ended(fork(2, lambda _, out=out: fit(name, out))) == [0, 0]
+        same_run(out, folder / "straight")
 
 
 def lanes_killed(folder: Path) -> None:
