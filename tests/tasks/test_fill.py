@@ -232,11 +232,12 @@ def masks_of(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[Any]]]:
     seen: list[tuple[int, list[Any]]] = []
     take = Trainer._step
 
-    def watched(self: Trainer, loader: Loader) -> None:
+    def watched(self: Trainer, loaders: list[Loader]) -> None:
+        (loader,) = loaders
         target = loader[self.progress.index].target
         assert target is not None
         seen.append((self.progress.step, target.tolist()))
-        take(self, loader)
+        take(self, loaders)
 
     monkeypatch.setattr(Trainer, "_step", watched)
     return seen

@@ -67,7 +67,7 @@ def test_bytes_are_as_they_are_and_items_are_normal_too() -> None:
 def test_a_prompt_is_read_as_training_was(tmp_path: Path) -> None:
     texts = {"text": ["été et café"] * 8}
     model = ur.fit(texts, steps=1, hidden=2, out=tmp_path / "nfc")
-    assert model.unseen("e\u0301te\u0301") == []
+    assert model.writer().unseen("e\u0301te\u0301") == []
     assert len(list(model.generate(prompt="e\u0301", length=3))) <= 3
     raw = ur.fit(texts, steps=1, hidden=2, normalise="none", out=tmp_path / "none")
     with pytest.raises(DataError, match="the model never saw '\u0301' in training"):
