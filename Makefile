@@ -53,7 +53,7 @@ sanitize: $(STAMPS)/test
 	  $(CURDIR)/$(BIN)/python -m pytest -q -p no:cacheprovider $(addprefix tests/,$(KERNEL_TESTS))
 
 # Models of other libraries beside ours, each with the answers of its own library, and the programs of docs/batch.md in
-# Ray Data, Spark (which needs Java 17) and Dask, from an environment of its own: minutes, and a gigabyte on the disk.
+# Ray Data, Spark (which needs Java 17) and Dask, from its own environment: minutes, and a gigabyte on the disk.
 engines: $(STAMPS)/test .venv-engines/made
 	.venv-engines/bin/python tools/check_keras.py --record .venv-engines/keras.npz
 	$(BIN)/python tools/check_keras.py --compare .venv-engines/keras.npz

@@ -1,6 +1,6 @@
 """Predictions and sums of metrics for 10^5 and 10^6 rows: CPU seconds, and memory beyond that of the imports.
 
-Usage: ``python bench/batch.py [ROWS …]``. Each measurement is a process of its own; its memory is the highest RssAnon,
+Usage: ``python bench/batch.py [ROWS …]``. Each measurement has its own process; its memory is the highest RssAnon,
 which leaves out files that are mapped.
 """
 

@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--only", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--one", choices=MODELS, help=argparse.SUPPRESS)  # a process of its own
+    parser.add_argument("--one", choices=MODELS, help=argparse.SUPPRESS)  # its own process
     options = parser.parse_args()
     if options.one:
         print(json.dumps(steps_of(options.one)))

@@ -113,7 +113,7 @@ def test_trainings_are_started_so_that_they_may_be_started_again() -> None:
 
 @pytest.mark.parametrize("stop", [False, True])
 def test_the_script_for_slurm_asks_for_another_turn_only_if_its_time_is_up(stop: bool, tmp_path: Path) -> None:
-    """With programs in place of those of SLURM: srun ends by itself, or when it is told to."""
+    """With programs in place of those of SLURM: srun ends by itself, or at a signal."""
     waiting = "trap 'exit 1' TERM; sleep 20 & wait" if stop else "exit 7"
     programs = {"scontrol": 'echo "$@" >> told; echo here', "srun": f'echo "$@" > started; {waiting}'}
     for name, text in programs.items():

@@ -1,6 +1,6 @@
 """Run the programs of ``docs/batch.md`` in Ray Data, Spark and Dask, and compare their rows with those of `predict`.
 
-Usage: ``make engines``, from an environment of its own.
+Usage: ``make engines``, from its own environment.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def a_dead_rank_is_named(folder: Path) -> None:
 
 
 def other_numbers_of_ranks(folder: Path) -> None:
-    """A worker is told to stop: both save the same step. It goes on in mid-epoch on one rank, and on three."""
+    """A worker has to stop: both save the same step. It goes on in mid-epoch on one rank, and on three."""
     name = "lanes, k2 > k1"
     for ranks in (1, 3):
         out = folder / f"on-{ranks}"
@@ -179,23 +179,29 @@ def torch_of(run: Path) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in saved.tensors.items() if name.startswith(("model.", "average."))}
 
 
+def ends_if_it_writes(place: Path) -> None:
+    """From here on, this process ends where it opens a file in ``place`` for writing."""
+
+    def hook(event: str, arguments: Any) -> None:
+        if event == "open" and str(place) in str(arguments[0]):
+            write = isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+            if write or (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                os._exit(9)
+        if event in ("os.mkdir", "os.rename", "os.remove", "shutil.rmtree") and str(place) in str(arguments):
+            os._exit(8)
+
+    sys.addaudithook(hook)
+
+
 def only_the_leader_writes(folder: Path) -> None:
-    """Any other process that opens a file of the run for writing fails."""
+    """No other process opens a file of the run for writing."""
     out = folder / "out"
     (folder / "scratch").mkdir()
 
     def work(rank: int) -> None:
         tempfile.tempdir = str(folder / "scratch")
-
-        def hook(event: str, arguments: Any) -> None:
-            if event == "open" and rank and str(out) in str(arguments[0]):
-                write = isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
-                if write or (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-                    os._exit(9)
-            if event in ("os.mkdir", "os.rename", "os.remove", "shutil.rmtree") and rank and str(out) in str(arguments):
-                os._exit(8)
-
-        sys.addaudithook(hook)
+        if rank:
+            ends_if_it_writes(out)
         trained = fit("rows by the clock", out)
         assert trained.metrics and trained.folder == out
         assert len(trained.predict({"text": ["abc"]})) == 1
@@ -203,6 +209,26 @@ def only_the_leader_writes(folder: Path) -> None:
 
     assert ended(fork(2, work)) == [0, 0]
     assert not [*(folder / "scratch").iterdir()]
+
+
+def only_the_leader_prepares(folder: Path) -> None:
+    """What ranks find prepared they map; what they do not find, the leader stores for the next run."""
+    table, cache = folder / "rows.csv", folder / "cache"
+    table.write_text("age,passed\n" + "".join(f"{n},{n > 11}\n" for n in range(24)))
+    cache.mkdir()
+    weights = []
+    for number in range(2):
+        out = folder / f"out{number}"
+
+        def work(rank: int, out: Path = out) -> None:
+            if rank:
+                ends_if_it_writes(cache)
+            api.fit(table, out=out, cache=cache, model="mlp", hidden=3, steps=2, plan="fixed", target="passed")
+
+        assert (codes := ended(fork(2, work))) == [0, 0], codes
+        weights.append(torch_of(out))
+        assert len([*cache.iterdir()]) == 1
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
 
 
 def a_fault_in_one_memory_is_found(folder: Path) -> None:
@@ -280,6 +306,7 @@ SCENARIOS: dict[str, Callable[[Path], None]] = {
         a_dead_rank_is_named,
         other_numbers_of_ranks,
         only_the_leader_writes,
+        only_the_leader_prepares,
         a_fault_in_one_memory_is_found,
         an_error_of_one_rank_ends_all,
         they_race,
@@ -289,7 +316,7 @@ SCENARIOS: dict[str, Callable[[Path], None]] = {
 
 
 def main(folder: Path, names: list[str]) -> None:
-    """Run the scenarios, each in a folder of its own."""
+    """Run the scenarios, each in its own folder."""
     torch.set_num_threads(1)
     found = {}
     for name in names:

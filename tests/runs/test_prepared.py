@@ -10,7 +10,7 @@ import pytest
 
 from unrolled.cli.main import main
 from unrolled.data.examples.examples import Examples
-from unrolled.errors import SpaceError
+from unrolled.errors import SpaceError, UsageError
 from unrolled.runs import prepared
 from unrolled.runs.cache_folder import listed
 from unrolled.runs.encode import Encoded, encode
@@ -209,3 +209,12 @@ def test_the_cache_is_listed_limited_and_emptied(tmp_path: Path, capsys: pytest.
     assert main(["cache", str(cache), "--limit", "much"]) == 2
     assert "'much' is not a size: write it like 50GB or 500MB" in capsys.readouterr().err
     assert main(["cache", str(tmp_path / "none")]) == 2
+
+
+@pytest.mark.parametrize("inside", [".", "cache", "prepared/more"])
+def test_a_run_directory_holds_nothing_for_other_runs(inside: str, tmp_path: Path) -> None:
+    path, out = tmp_path / "data.csv", tmp_path / "run"
+    path.write_text("x,y\n1,2\n")
+    with pytest.raises(UsageError, match="is in the run directory .*run: choose a folder beside it"):
+        fit(path, {}, out=out, cache=out / inside)
+    assert not out.exists()

@@ -100,7 +100,7 @@ def _cell(value: Any) -> str:
 
 
 def _written(value: Any) -> str:
-    """A value with four digits of each number in it; empty where there is none."""
+    """A value with four digits of each number in it; empty where there is no value."""
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_written, value))}]"
     return number(value) if value is None or isinstance(value, float) else str(value)

@@ -63,7 +63,7 @@ class LivePage:
             self._server.serve_forever(poll_interval=_TICK / 5)
 
     def stop(self) -> None:
-        """End `serve`, from another thread or from an answer; windows that are still connected are told so."""
+        """End `serve`, from another thread or from an answer; windows that are still connected say so."""
         self._ended = True
         threading.Thread(target=self._server.shutdown, daemon=True).start()
 

@@ -11,7 +11,7 @@ from unrolled.data.store.prepared_store import INDEX, Store
 from unrolled.errors import DataError, SpaceError, UsageError, named
 from unrolled.storage.directories import remove_directory, write_file
 
-__all__ = ["Cached", "bytes_of", "emptied", "in_bytes", "in_words", "limit", "listed", "make_room"]
+__all__ = ["Cached", "bytes_of", "check_outside", "emptied", "in_bytes", "in_words", "limit", "listed", "make_room"]
 
 _LIMIT = "limit.json"
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -33,6 +33,16 @@ class Cached:
     source: str
     bytes: int
     used: float
+
+
+def check_outside(cache: Path, out: Path | None) -> None:
+    """Refuse a folder ``cache`` in the run directory ``out``, which keeps nothing for other runs.
+
+    Raises:
+        UsageError: it is there.
+    """
+    if out is not None and cache.resolve().is_relative_to(out.resolve()):
+        raise UsageError(f"{named('cache')} {cache} is in the run directory {out}: choose a folder beside it")
 
 
 def listed(cache: Path) -> list[Cached]:

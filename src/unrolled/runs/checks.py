@@ -136,7 +136,7 @@ def check_judged(metrics: dict[str, float], part: Sequences, horizon: int | None
 
 
 def with_target(part: Sequences, coder: Preprocessor) -> Sequences:
-    """The rows of ``part`` whose target is known, where the target is a column of its own.
+    """The rows of ``part`` whose target is known, where the target has its own column.
 
     Raises:
         DataError: it lacks a column of the model, or the target is missing everywhere.

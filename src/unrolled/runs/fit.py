@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def fit(
         tensorboard: write TensorBoard files too.
         page: write ``report.html`` too.
         hooks, say: functions that receive training events, and lines about what was inferred and done.
-        together: the ranks of the training, each of which calls this. The leader alone writes, and calls the functions.
+        together: the ranks of the training, each of which calls this. Only the leader writes, and calls the functions.
 
     Raises:
         UsageError: an option is unknown, out of range, or has no effect in this run; or no task fits the target.
@@ -103,14 +104,10 @@ def fit(
     say, hooks = only_leader(together, say, hooks)
     plan = together.each(lambda: plan_from_options(source, options, out, say, cache))
     with ExitStack() as stack:
-        place, run = place_of(
-            together,
-            stack,
-            lambda: choose(out, plan.config.source, overwrite),
-            lambda folder: claimed(folder, plan.config),
-        )
+        chosen = partial(choose, out, plan.config.source, overwrite)
+        place, run = place_of(together, stack, chosen, lambda folder: claimed(folder, plan.config))
         say(f"run: {run}")
-        plan = with_own_place(plan, place)
+        plan = with_own_place(plan, place, together.leads)
         return _run(place, run, plan, _with_tensorboard(tensorboard, run, hooks, together), say, page, together)
 
 
@@ -148,7 +145,8 @@ def resume(
         write_all(place, files, together)
         config = RunConfig.parse(files["config.json"], str(folder))
         begun = together.led(lambda: b"1" if checkpoint.newest(folder / "checkpoints") is not None else b"") != b""
-        plan = with_own_place(together.each(lambda: plan_from_run(place, config, source, begun, say)), place)
+        plan = together.each(lambda: plan_from_run(place, config, source, begun, say))
+        plan = with_own_place(plan, place, together.leads)
         return _run(place, folder, plan, _with_tensorboard(tensorboard, folder, hooks, together), say, page, together)
 
 

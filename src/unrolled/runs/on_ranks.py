@@ -94,7 +94,7 @@ def write_all(folder: Path, files: Mapping[str, bytes], together: Together) -> N
 
 
 def only_leader(together: Together, say: Say, hooks: tuple[Hook, ...]) -> tuple[Say, tuple[Hook, ...]]:
-    """The functions that are told of a run; none on the other ranks."""
+    """The functions that hear of a run; on the other ranks, nothing does."""
     return (say, hooks) if together.leads else (lambda _: None, ())
 
 

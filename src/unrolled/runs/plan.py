@@ -21,6 +21,7 @@ from unrolled.planning.choice import FIXED
 from unrolled.registry import Registry, outside_members
 from unrolled.runs.asking import is_file, look, look_again, replay
 from unrolled.runs.blockwise import HEAD, large, suits
+from unrolled.runs.cache_folder import check_outside
 from unrolled.runs.config import NEEDED, RunConfig
 from unrolled.runs.options import (
     field_names,
@@ -105,6 +106,8 @@ def plan_from_options(
     start = None if training.init_from is None else open_start(training.init_from, out)
     vectors = check_vectors(asked, training)
     model = with_width(_model(asked, start), vectors)
+    if cache is not None:
+        check_outside(Path(cache), out)
     place = None if cache is None else place_in(Path(cache), source, asked)
     store = None if place is None else find(place, say)
     known, head, tell = None if store is None else known_of(store), None, say
@@ -197,9 +200,15 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say
     return RunPlan(config, sequences, roles, start, given, known, begun=begun)
 
 
-def with_own_place(plan: RunPlan, folder: Path) -> RunPlan:
-    """The plan of a run in ``folder``, where large data is kept unless it is kept elsewhere."""
-    if plan.store is not None or plan.config.prepared:
+def with_own_place(plan: RunPlan, folder: Path, leads: bool) -> RunPlan:
+    """The plan of a run in ``folder``, where large data is kept unless it is kept elsewhere.
+
+    Args:
+        plan: the plan.
+        folder: of this rank.
+        leads: whether it leads; only the leader writes to a folder that runs share.
+    """
+    if plan.store is not None or (leads and plan.config.prepared):
         return plan
     return replace(plan, place=place_of_run(folder, plan.config.source, plan.given))
 

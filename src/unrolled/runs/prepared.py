@@ -142,7 +142,7 @@ def place_to_resume(folder: Path, config: RunConfig) -> Place | None:
 
 
 def find(place: Place, say: Say) -> Store | None:
-    """The store at ``place``, if it is of these files as they are now; a damaged one is told of, and prepared anew."""
+    """The store at ``place``, if it is of these files as they are now; a damaged one is reported and prepared anew."""
     if not (place.folder / INDEX).is_file():
         return None
     try:

@@ -38,8 +38,8 @@ class Asked:
         length: the most tokens, or steps of a roll.
         stops: the text ends before the first of these.
         settings: temperature, top-k, top-p and seed, each as `Sampling` has it.
-        likeliest: how many of the likeliest tokens are told of each step, with the chance of the written one; ``None``:
-            nothing is told.
+        likeliest: how many of the likeliest tokens are given for each step, with the chance of the written one;
+            ``None``: neither is given.
     """
 
     prompt: str

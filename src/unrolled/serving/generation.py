@@ -133,7 +133,7 @@ class Generations:
         self._wake.set()
 
     def stop(self) -> None:
-        """Write nothing more; whoever waits is told."""
+        """Write nothing more, and say so to whoever waits."""
         self._over = True
         for text in self._asked:
             self._tell(text, _ending())

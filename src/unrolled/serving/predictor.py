@@ -157,7 +157,7 @@ class _Process:
 
     Args:
         started: the process.
-        reader, writer: what it says, and what it is told.
+        reader, writer: what it says, and what is said to it.
     """
 
     def __init__(self, started: Started, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -68,7 +68,7 @@ def status_of(error: UnrolledError) -> HTTPStatus:
 
 
 def known(error: Exception) -> UnrolledError:
-    """An error as a client is told of it: of one that was not raised on purpose only the type."""
+    """An error as a client sees it: only the type of one that was not raised on purpose."""
     return error if isinstance(error, UnrolledError) else UnrolledError(f"internal error ({type(error).__name__})")
 
 

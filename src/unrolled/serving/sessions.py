@@ -237,7 +237,7 @@ class Sessions:
         return session
 
     async def _give_up(self, session: LiveSession) -> None:
-        """Let go of a session with which another server goes on; its client is told to connect again."""
+        """Let go of a session with which another server goes on; its client is asked to connect again."""
         if self._live.get(session.id) is session:
             del self._live[session.id]
         async with held(session) as batcher:

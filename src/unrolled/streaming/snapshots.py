@@ -34,7 +34,7 @@ def written(kept: Kept, identity: str) -> bytes:
 
 
 def written_each(kept: Kept, identity: str) -> list[bytes]:
-    """Each session as a safetensors file of its own; the states are of one size."""
+    """Each session as its own safetensors file; the states are of one size."""
     each = zip(kept.before, kept.steps, strict=True)
     return rows_to_bytes(kept.state, [_meta(identity, [before], [steps]) for before, steps in each])
 

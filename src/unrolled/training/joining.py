@@ -93,7 +93,7 @@ def _attempt(store: Any, rank: int, ranks: int) -> str:
     """A name that all ranks of this start have in common, and no earlier one had.
 
     The store of torchrun outlives a restart. Under the same names, a new process would find the addresses of dead ones.
-    So each rank asks under a name of its own, and rank 0 answers until all have heard it.
+    So each rank asks under its own name, and rank 0 answers until all have heard it.
     """
     name = uuid.uuid4().hex
     if rank:

@@ -1,4 +1,4 @@
-"""The checkpoints of a training on one or several ranks: the leader writes and reads them, the others are told.
+"""The checkpoints of a training on one or several ranks: the leader reads and writes them for all.
 
 What all ranks have alike, such as the weights, is written once, after it was compared. What differs is sent to the
 leader: the random generators of each rank, and the states that each share of the lanes carries.
@@ -194,7 +194,7 @@ def restore_own(saved: Checkpoint, gradient: BatchGradient, network: Model, toge
 
 
 def _own(gradient: BatchGradient, together: Together) -> dict[str, Tensor]:
-    """What this rank has of its own; a run of one rank and one micro-batch has the names of earlier versions."""
+    """What only this rank has; a run of one rank and one micro-batch has the names of earlier versions."""
     rng = checkpoint.rng_state()
     own = rng if together.alone else {f"{_RANK}.{together.rank}.{name}": tensor for name, tensor in rng.items()}
     for part, carry in zip(gradient.parts, gradient.carries, strict=True):

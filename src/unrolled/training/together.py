@@ -1,6 +1,6 @@
 """What the processes of one training do together: add up gradients, decide as one, and end as one.
 
-A training runs as R processes, its *ranks*. Rank 0 leads: it alone writes the run and speaks, and what depends on a
+A training runs as R processes, its *ranks*. Rank 0 leads: only it writes the run and speaks, and what depends on a
 clock, a file or a signal is decided by it. Only tensors of numbers and bytes are sent, never pickled objects.
 """
 
@@ -75,7 +75,7 @@ class Together:
         return [_unpacked(part[: int(size)]) for part, size in zip(parts, sizes, strict=True)]
 
     def led(self, make: Callable[[], bytes]) -> bytes:
-        """What ``make`` gives on the leader, which alone calls it.
+        """What ``make`` gives on the leader, the only rank that calls it.
 
         Raises:
             Elsewhere: ``make`` raised an error on the leader, which raises it too.

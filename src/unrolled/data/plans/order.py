@@ -89,7 +89,7 @@ def cuts(lengths: np.ndarray, batch: int, tokens: int | None) -> npt.NDArray[np.
     Args:
         lengths: the steps of the rows.
         batch: rows in a batch, if ``tokens`` are not given.
-        tokens: the most steps in a batch, each row as long as its longest; a row that is longer is a batch of its own.
+        tokens: the most steps in a batch, each row as long as its longest; a row that is longer has its own batch.
 
     Example:
         >>> cuts(np.array([1, 1, 2, 3, 9]), 2, None).tolist(), cuts(np.array([1, 1, 2, 3, 9]), 2, 6).tolist()

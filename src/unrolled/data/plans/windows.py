@@ -28,7 +28,7 @@ from unrolled.data.plans.strands import Strands
 __all__ = ["Ends", "Lanes", "Pieces", "Plan", "Rows", "Transformed", "Windows"]
 
 _MANY = 1_000_000  # rows; the order of more is computed, not stored
-_STRANDS = 1  # a key of its own, so that the strands do not follow the order
+_STRANDS = 1  # its own key, so that the strands do not follow the order
 
 
 class Plan(Protocol):

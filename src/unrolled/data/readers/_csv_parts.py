@@ -106,7 +106,7 @@ def _cuts(data: pa.Buffer, size: int, dialect: Dialect) -> list[int]:
 
 
 def _last_row(block: np.ndarray, view: np.ndarray, start: int, dialect: Dialect) -> int:
-    """Where the last row begins that is not empty and follows one that is not; 0 if there is none.
+    """Where the last row begins that is not empty and follows one that is not; 0 if no row does.
 
     Empty rows at the end of a table are no rows, so a part must not end with one that stands in the middle.
     """

@@ -29,7 +29,7 @@ class StoredArray(Stored):
 
     @property
     def bytes(self) -> int:
-        """The size of the file; negative if the shape is none."""
+        """The size of the file; negative if the shape is not possible."""
         size = math.prod(self.shape) * np.dtype(self.dtype).itemsize
         return size if min(self.shape) >= 0 else -1
 
