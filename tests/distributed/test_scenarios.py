@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,3 +44,16 @@ def test_killed_often_it_ends_as_if_it_had_never_been(
     monkeypatch.setenv("RESTARTS", "10")
     names = ["lanes_killed", "items_killed", "restarted_by_torchrun", "they_race", "they_start_at_any_time"]
     assert run(tmp_path, names) == dict.fromkeys(names, "")
+
+
+@pytest.mark.soak
+def test_the_command_of_the_documentation_ends_with_0(tmp_path: Path, times: Callable[[int, int], int]) -> None:
+    """Threads of the ranks that were still there at the end of the interpreter aborted one process in five."""
+    (tmp_path / "rows.csv").write_text("age,passed\n" + "".join(f"{n},{n > 11}\n" for n in range(24)))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    fit = ["-m", "unrolled", "fit", "rows.csv", "--target", "passed", "--plan", "fixed", "--steps", "2", "--go-on"]
+    for number in range(times(1, 20)):
+        command = [*torchrun, *fit, "--model", "mlp", "--out", f"run{number}"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-4000:]
+        assert (tmp_path / f"run{number}" / "manifest.json").is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import socket
 import time
@@ -85,8 +86,13 @@ def _start(dist: Any, rank: int, ranks: int) -> None:
 
 
 def _leave(dist: Any) -> None:
+    """End the groups while the interpreter can still wait for their threads: later, a thread would end the process."""
+    for _, together in _known:
+        together.leave()
+    _known.clear()
     if dist.is_initialized():
         dist.destroy_process_group()
+    gc.collect()
 
 
 def _attempt(store: Any, rank: int, ranks: int) -> str:

@@ -127,6 +127,10 @@ class Together:
         """Wait until all ranks are here."""
         self.stack(b"")
 
+    def leave(self) -> None:
+        """Let go of the other ranks, at the end of the process."""
+        self._control = None
+
     def _from_leader(self, data: bytes) -> bytes:
         import torch.distributed as dist
 
