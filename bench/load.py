@@ -65,12 +65,13 @@ class Plan:
 
 
 class Connection:
-    """One connection: its socket, what came of the next message, and when the one under way was due."""
+    """One connection: its socket, what came of the next message, and when the one under way was due and was sent."""
 
-    __slots__ = ("buffer", "due", "rounds", "session", "socket", "turn")
+    __slots__ = ("buffer", "due", "rounds", "sent", "session", "socket", "turn")
 
     def __init__(self, opened: socket.socket, turn: int) -> None:
-        self.socket, self.buffer, self.due, self.turn = opened, bytearray(), 0.0, turn
+        self.socket, self.buffer, self.turn = opened, bytearray(), turn
+        self.due = self.sent = 0.0
         self.session, self.rounds = "", 0
 
 
@@ -86,7 +87,8 @@ class Load:
         self.took: list[float] = []  # seconds of each message that was answered
         self.when: list[float] = []  # and when, after the beginning
         self.refused: collections.Counter[str] = collections.Counter()
-        self.refusals: list[float] = []  # seconds of each message that was refused
+        self.refusals: list[float] = []  # seconds of each message that was refused, since it was sent
+        self.waits: list[float] = []  # the same of those that were answered
         self.retried = 0  # refusals that say when to come again
         self.closed = 0
         self.cpu = 0.0  # seconds of the server while it counted
@@ -125,7 +127,8 @@ class Load:
                 one = idle.popleft()
                 if plan.rounds and one.rounds >= plan.rounds:
                     continue
-                one.due = due if plan.rate else now()
+                one.sent = now()
+                one.due = due if plan.rate else one.sent
                 due += 1 / plan.rate if plan.rate else 0
                 self._send(one)
                 sent, under_way = sent + 1, under_way + 1
@@ -135,7 +138,7 @@ class Load:
             for file, _ in self._poll.poll(wait, 1024):
                 one = self._by_file[file]
                 for message in self._received(one):
-                    self._count(message, now(), one.due, start)
+                    self._count(message, now(), one, start)
                     under_way -= 1
                     idle.append(one)
         self.cpu = cpu_of(plan.pid) - (used or 0.0)
@@ -147,15 +150,15 @@ class Load:
             one.socket.close()
         return [one.session for one in self._by_file.values()]
 
-    def _count(self, message: bytes, now: float, due: float, start: float) -> None:
+    def _count(self, message: bytes, now: float, one: Connection, start: float) -> None:
         if now < start:
             return
-        took = now - due
         if b'"error"' not in message:
-            self.took.append(took)
+            self.took.append(now - one.due)
+            self.waits.append(now - one.sent)
             self.when.append(now - start)
             return
-        self.refusals.append(took)
+        self.refusals.append(now - one.sent)
         error = _error_in(json.loads(message))
         self.refused[str(error["type"])] += 1
         self.retried += "retry_after_s" in error
@@ -325,6 +328,7 @@ def main(text: str) -> dict[str, Any]:
         "steps_a_second": len(took) * plan.steps / seconds,
         **{f"p{share}": _at(took, share / 100) for share in (50, 90, 99)},
         "max": _at(took, 1.0),
+        "wait_p99": _at(sorted(load.waits), 0.99),
         "refused": dict(load.refused),
         "refused_p99": _at(refusals, 0.99),
         "retried": load.retried,

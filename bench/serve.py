@@ -206,30 +206,31 @@ def s12(quick: bool) -> Figures:
 
 
 def s14(quick: bool) -> Figures:
-    """Three times as much as can be done."""
+    """Three times as much as can be done, of two models: the heavier one has more time to refuse the rest."""
+    for name, units in (("wide", 512), ("heavy", 2048)):
+        yield from _overloaded(name, f"LSTM of {units:,} units", quick)
+
+
+def _overloaded(name: str, called: str, quick: bool) -> Figures:
     bound = 500
-    with started(trained("wide"), "--waiting", str(bound)) as server:
+    with started(trained(name), "--waiting", str(bound)) as server:
         plan = Plan(0, bound - 50, messages=[f'{{"x":{STEP}}}'], seconds=3)
         capacity = load(server, plan)["steps_a_second"]
         plan.connections, plan.rate, plan.seconds = 4 * bound, 3 * capacity, 3.0 if quick else 10.0
         over = load(server, plan)
         plan.connections, plan.rate, plan.seconds, plan.warm = 50, capacity / 10, 3.0, 0.0
         after = load(server, plan)
-        yield Figure("capacity: steps a second", capacity, "")
-        yield Figure(
-            "answered of it when three times as much comes",
-            100 * over["steps_a_second"] / capacity,
-            "%",
-            80,
-            least=True,
-        )
-        refused = sum(over["refused"].values())
-        yield Figure(f"refused: {over['refused']}", refused, "", 1, least=True)
-        yield Figure(
-            "refusals that say when to come again", 100 * over["retried"] / max(1, refused), "%", 100, least=True
-        )
-        yield Figure("p99 of a refusal", over["refused_p99"], "ms", 50)
-        yield Figure("p99 two seconds after it ended", max(after["p99_by_second"][2:3] or [0]), "ms", 100)
+    yield Figure(f"{called}, capacity: steps a second", capacity, "")
+    answered = 100 * over["steps_a_second"] / capacity
+    yield Figure(f"{called}, answered of it when three times as much comes", answered, "%", 80, least=True)
+    yield Figure(f"{called}, p99 of an answer since its step was sent", over["wait_p99"], "ms")
+    refused = sum(over["refused"].values())
+    yield Figure(f"{called}, refused: {over['refused']}", refused, "")
+    if refused:
+        retried = 100 * over["retried"] / refused
+        yield Figure(f"{called}, refusals that say when to come again", retried, "%", 100, least=True)
+        yield Figure(f"{called}, p99 of a refusal since its step was sent", over["refused_p99"], "ms", 50)
+    yield Figure(f"{called}, p99 two seconds after it ended", max(after["p99_by_second"][2:3] or [0]), "ms", 100)
 
 
 def s16(quick: bool) -> Figures:

@@ -30,12 +30,12 @@ _PORT = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
 def trained(name: str) -> Path:
-    """A model that was trained for a moment: ``load``, an LSTM of 128 units that forecasts a number from two; ``wide``,
-    the same with 512 units; ``text``, an LSTM of 128 units that goes on with letters.
+    """A model that was trained for a moment: ``load``, an LSTM of 128 units that forecasts a number from two; ``wide``
+    and ``heavy``, the same with 512 and 2,048 units; ``text``, an LSTM of 128 units that goes on with letters.
     """
     folder = common.work("serve")
     if not (folder / name / "config.json").is_file():
-        hidden, steps = ("512", "2") if name == "wide" else ("128", "20")
+        hidden, steps = {"wide": ("512", "2"), "heavy": ("2048", "2")}.get(name, ("128", "20"))
         flags = ["--hidden", hidden, "--model", "lstm", "--plan", "fixed", "--start", "none", "--steps", steps]
         asked = ["--task", "next_step"] if name == "text" else ["--target", "load", "--horizon", "1"]
         source = "text.txt" if name == "text" else "load.csv"

@@ -28,6 +28,7 @@ Watch = Callable[[float, int], None]
 
 _log = logging.getLogger("unrolled.serving")
 _SHORT = 5e-3  # seconds: a longer tick runs in the worker thread; a shorter one ends before Python would change threads
+_LONGER = 40e-3  # the same where much waits: what the loop read meanwhile would have to be refused, at the tick's cost
 _SMOOTH = 0.2  # weight of the newest tick in the running mean
 _STUCK = 30.0  # seconds of a tick after which the server no longer counts as alive
 
@@ -235,7 +236,7 @@ class Batcher:
         steps = sum([len(values) for _, values in runs])
         self._since = start = time.monotonic()
         try:
-            if self._work * steps < _SHORT:
+            if self._work * steps < (_LONGER if 2 * self.waiting > self._options.waiting else _SHORT):
                 return self._pushed(runs, steps)
             return await asyncio.get_running_loop().run_in_executor(self._worker, self._pushed, runs, steps)
         except Exception:
