@@ -32,6 +32,7 @@ from texts import written
 __all__ = ["MEASURES", "Figure"]
 
 STEP = '{"load":1.5,"temperature":12}'
+_GROUP = 256  # sessions in a frame
 _HERE = Path(__file__).parent
 
 
@@ -203,6 +204,17 @@ def s12(quick: bool) -> Figures:
             found = load(second, plan)
             yield Figure(f"{count:,} sessions opened again, each over a connection", found["opened"], "s")
             yield Figure("of which answered a step", found["answers"], "", count, least=True)
+        with started(trained("load"), *flags) as third:
+            groups = [ids[first : first + _GROUP] for first in range(0, count, _GROUP)]
+            messages = [json.dumps([[id_, None, json.loads(STEP)] for id_ in group]) for group in groups]
+            again = Plan(
+                0, 1, "/v1/live/many", greets=False, messages=messages, warm=0, rounds=len(messages), seconds=60
+            )
+            found = load(third, again)
+            yield Figure(
+                f"{count:,} sessions read back, {_GROUP} in a frame, each with a step", found["seconds"], "s", 1
+            )
+            yield Figure("of which processor time of the server", found["cpu_us"] * found["steps"] / 1e6, "s")
 
 
 def s14(quick: bool) -> Figures:

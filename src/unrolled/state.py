@@ -29,6 +29,7 @@ __all__ = [
     "meta_of",
     "planted",
     "rebuild",
+    "rows_from_bytes",
     "rows_to_bytes",
     "select",
     "split",
@@ -172,6 +173,37 @@ def rows_to_bytes(state: State, metas: Sequence[dict[str, Any]]) -> list[bytes]:
         head += b" " * (-len(head) % 8)  # the numbers begin at a multiple of 8
         files.append(len(head).to_bytes(8, "little") + head + row.tobytes())
     return files
+
+
+def rows_from_bytes(files: Sequence[bytes], like: State) -> tuple[State, list[dict[str, Any]]] | None:
+    """What `rows_to_bytes` wrote, joined, and each ``meta``; ``like`` is the state of one row.
+
+    ``None`` if one of them is laid out in another way: `from_bytes` reads it, or says what is wrong.
+    """
+    first = to_bytes(like)
+    size = int.from_bytes(first[:8], "little")
+    layout = json.loads(first[8 : 8 + size])
+    del layout["__metadata__"]
+    length = len(first) - 8 - size
+    metas, bodies = [], []
+    try:
+        for data in files:
+            size = int.from_bytes(data[:8], "little")
+            header = json.loads(data[8 : 8 + size])
+            metas.append(dict(json.loads(header.pop("__metadata__")["unrolled"])))
+            bodies.append(data[8 + size :])
+            if header != layout or len(bodies[-1]) != length:
+                return None
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+    if not length or not files:
+        return None
+    rows = torch.frombuffer(bytearray(b"".join(bodies)), dtype=torch.uint8).view(len(files), length)
+    parts = []
+    for name, part in flatten(like):
+        start, end = layout[name]["data_offsets"]
+        parts.append(rows[:, start:end].reshape(-1).clone().view(part.dtype).view(len(files), *part.shape[1:]))
+    return planted(like, parts), metas
 
 
 def from_bytes(data: bytes, like: State) -> tuple[State, dict[str, Any]]:

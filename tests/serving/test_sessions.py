@@ -93,6 +93,30 @@ def test_a_session_of_other_weights_is_not_gone_on_with(load: Trained) -> None:
     run(load, MemoryStore(60), test)
 
 
+def test_many_sessions_come_back_together(load: Trained, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(service: Service) -> None:
+        sessions = [await service.open(None) for _ in range(6)]
+        pool, streams = sessions[0].model.batcher.pool, [load.stream() for _ in sessions]
+        ids = [session.id for session in sessions]
+        for session, stream in zip(sessions, streams, strict=True):
+            assert (await service.step(session, 1, [value(1)])).answers == [stream.push(value(1))]
+            session.seen -= 601
+        assert await service.sessions.park() == 6
+        asked, take = [], service.store.take
+        monkeypatch.setattr(service.store, "take", lambda those: asked.append(list(those)) or take(those))
+        told = await service.steps([(id_, 2, value(2)) for id_ in [*ids[:3], "nobody", *ids[3:5], ids[0]]])
+        assert asked == [[*ids[:3], "nobody", *ids[3:5]]]
+        answers = [answer for _, _, answer, *_ in told]
+        assert answers[:3] + answers[4:6] == [stream.push(value(2)) for stream in streams[:5]]
+        assert answers[3]["error"]["type"] == "NotFound" and answers[6] == answers[0]
+        assert len(pool) == len(service.sessions) == 5
+        # As many as there is room for; the store keeps the others.
+        sixth, *more = await service.sessions.find_all([ids[5], "nobody", "nobody else"])
+        assert isinstance(sixth, LiveSession) and [str(one.kind) for one in more] == ["NotFound", "Overloaded"]
+
+    run(load, make(), test, sessions=7)
+
+
 def test_what_changed_is_saved_and_a_killed_server_goes_on_from_it(load: Trained, tmp_path: Path) -> None:
     live = load.stream()
     ids = []
@@ -132,12 +156,12 @@ def test_a_folder_keeps_the_newest_record_of_each_session(tmp_path: Path) -> Non
         assert len(list(tmp_path.glob("*.sessions"))) <= 18
         await store.close()
         again = FolderStore(tmp_path, 60)
-        assert await again.take("s18") is None
+        assert await again.take(["s18"]) == [None]
         assert len(again) == 20
         for n in range(4, 18):
-            assert await again.take(f"s{n}") == record(f"s{n}", 59, bytes([n, 59]))
-        assert await again.take("s0") == record("s0", 55, bytes([0, 55]))
-        assert await again.take("often") == record("often", 59)
+            assert await again.take([f"s{n}"]) == [record(f"s{n}", 59, bytes([n, 59]))]
+        assert await again.take(["s0"]) == [record("s0", 55, bytes([0, 55]))]
+        assert await again.take(["often"]) == [record("often", 59)]
         await again.close()
 
     asyncio.run(test())
@@ -157,11 +181,11 @@ def test_what_was_put_too_long_ago_is_dropped(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setattr("time.time", lambda: wall + 70)
         for store in (memory, folder):
             await store.sweep()
-            assert await store.take("old") is None
-            assert await store.take("new") is not None
+            assert await store.take(["old"]) == [None]
+            assert await store.take(["new"]) != [None]
         await folder.close()
         again = FolderStore(tmp_path, 60)
-        assert (await again.take("old"), len(again)) == (None, 1)
+        assert (await again.take(["old"]), len(again)) == ([None], 1)
         await again.close()
 
     asyncio.run(test())
@@ -178,8 +202,8 @@ def test_a_damaged_file_costs_only_its_sessions(tmp_path: Path, caplog: pytest.L
         for cut in (data[:-1], data[:40] + b"x" + data[41:], b""):
             first.write_bytes(cut)
             again = FolderStore(tmp_path, 60)
-            assert await again.take("one") is None
-            assert await again.take("two") == record("two")
+            assert await again.take(["one"]) == [None]
+            assert await again.take(["two"]) == [record("two")]
             await again.close()
             assert not first.exists()
         assert second.exists()

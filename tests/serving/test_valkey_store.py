@@ -49,8 +49,8 @@ def test_what_is_put_is_taken(server: tuple[int, int]) -> None:
     async def test(one: ValkeyStore, other: ValkeyStore) -> None:
         records = [record(f"plain {k}", k) for k in range(1, 4)]
         assert list(await one.put(records)) == []
-        assert [await other.take(found.session) for found in records] == records
-        assert await other.take("never put") is None
+        assert await other.take([found.session for found in records]) == records
+        assert await other.take(["never put"]) == [None]
 
     run(server[0], test)
 
@@ -59,11 +59,11 @@ def test_a_server_that_was_cut_off_cannot_write_over_another(server: tuple[int, 
     async def test(one: ValkeyStore, other: ValkeyStore) -> None:
         await one.put([record("moved", 1), record("stays", 1)])
         assert await one.owns("moved")
-        await other.take("moved")
+        await other.take(["moved"])
         assert not await one.owns("moved") and await other.owns("moved")
         assert list(await one.put([record("moved", 9), record("stays", 2)])) == ["moved"]
         assert list(await other.put([record("moved", 2)])) == []
-        assert (await one.take("moved"), await one.take("stays")) == (record("moved", 2), record("stays", 2))
+        assert await one.take(["moved", "stays"]) == [record("moved", 2), record("stays", 2)]
 
     run(server[0], test)
 
@@ -73,7 +73,7 @@ def test_a_session_that_has_ended_stays_so(server: tuple[int, int]) -> None:
         await one.put([record("ended")])
         await other.drop("ended")
         assert list(await one.put([record("ended", 2)])) == ["ended"]
-        assert await one.take("ended") is None
+        assert await one.take(["ended"]) == [None]
 
     run(server[0], test)
 
@@ -82,7 +82,7 @@ def test_it_is_forgotten_after_a_while(server: tuple[int, int]) -> None:
     async def test(one: ValkeyStore, other: ValkeyStore) -> None:
         await one.put([record("old")])
         await asyncio.sleep(1.3)
-        assert await other.take("old") is None
+        assert await other.take(["old"]) == [None]
 
     run(server[0], test, keep=1)
 
@@ -93,11 +93,11 @@ def test_a_store_that_does_not_answer_is_said_and_comes_back(server: tuple[int, 
         os.kill(server[1], signal.SIGSTOP)
         try:
             with pytest.raises(Refused, match="the store of the sessions does not answer") as refused:
-                await one.take("kept")
+                await one.take(["kept"])
             assert refused.value.status == 503
         finally:
             os.kill(server[1], signal.SIGCONT)
-        assert await one.take("kept") == record("kept")
+        assert await one.take(["kept"]) == [record("kept")]
 
     run(server[0], test)
 

@@ -113,6 +113,13 @@ def test_each_of_many_snapshots_is_that_of_its_session(sample: str, model: str) 
         for (_, found), (_, expected) in zip(flatten(one.state), flatten(like.state), strict=True):
             assert found.equal(expected)
     assert pool.snapshots([]) == []
+    states = [pool.snapshot(handle) for handle in handles]
+    opened = pool.open_all(states)
+    assert [pool.snapshot(handle) for handle in opened if isinstance(handle, int)] == states
+    first_one, *errors, last = pool.open_all([states[0], b"damaged", states[2][:-1], states[1]])
+    assert isinstance(first_one, int) and isinstance(last, int) and pool.snapshot(last) == states[1]
+    assert [type(error) for error in errors] == [ModelError, ModelError]
+    assert pool.open_all([]) == []
 
 
 @pytest.mark.parametrize("sample", PUSHES)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from unrolled.errors import UsageError
-from unrolled.serving.store import Record, Store
+from unrolled.serving.store import Record, Store, decoded_record, encoded_record
 from unrolled.storage.directories import space_errors, write_file
 
 __all__ = ["FolderStore"]
@@ -53,9 +53,8 @@ class _Entry(msgspec.Struct, array_like=True):
         return bytes(self.record) == _NOTHING
 
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=str)
+_encoder = msgspec.msgpack.Encoder()
 _entries = msgspec.msgpack.Decoder(_Entry)
-_records = msgspec.msgpack.Decoder(Record)
 _NOTHING = msgspec.msgpack.encode(None)
 
 
@@ -87,8 +86,6 @@ class FolderStore(Store):
         self._sizes: dict[int, int] = {}  # number of a file -> its size
         self._gone: list[str] = []  # dropped since the last file
         self._lock = asyncio.Lock()
-        self._asked: list[tuple[str, asyncio.Future[Record | None]]] = []  # what is read next
-        self._reading: asyncio.Task[None] | None = None
         for number in sorted(int(path.stem) for path in folder.glob(f"*{_SUFFIX}") if path.stem.isdecimal()):
             self._open(number)
 
@@ -101,26 +98,10 @@ class FolderStore(Store):
                 await asyncio.to_thread(self._put, records)
         return ()
 
-    async def take(self, session: str) -> Record | None:
-        found: asyncio.Future[Record | None] = asyncio.get_running_loop().create_future()
-        self._asked.append((session, found))
-        if len(self._asked) == 1:
-            self._reading = asyncio.create_task(self._take_all())
-        return await found
-
-    async def _take_all(self) -> None:
-        """Read what is asked for, together: a change of threads for each would take longer than to read it."""
+    async def take(self, sessions: Sequence[str]) -> list[Record | Exception | None]:
         async with self._lock:
-            asked, self._asked = self._asked, []
-            places = [self._places.get(session) for session, _ in asked]
-            read = await asyncio.to_thread(lambda: list(map(self._read, places)))
-        for (_, found), record in zip(asked, read, strict=True):
-            if found.done():  # nobody waits any more
-                continue
-            if isinstance(record, Exception):
-                found.set_exception(record)
-            else:
-                found.set_result(record)
+            places = [self._places.get(session) for session in sessions]
+            return await asyncio.to_thread(self._read, places)
 
     async def drop(self, session: str) -> None:
         if self._places.pop(session, None) is not None:
@@ -139,7 +120,7 @@ class FolderStore(Store):
         now = time.time()
         gone, self._gone = self._gone, []
         entries = [_Entry(session, now, msgspec.Raw(_NOTHING)) for session in gone]
-        entries += [_Entry(record.session, now, msgspec.Raw(_encoder.encode(record))) for record in records]
+        entries += [_Entry(record.session, now, msgspec.Raw(encoded_record(record))) for record in records]
         try:
             self._write(max(self._sizes, default=0) + 1, entries)
         except BaseException:
@@ -214,14 +195,22 @@ class FolderStore(Store):
             yield _Place(number, offset, size, entry.put), entry
             offset += size
 
-    def _read(self, place: _Place | None) -> Record | Exception | None:
-        if place is None:
-            return None
-        try:
-            with self._path(place.file).open("rb", buffering=0) as file:
-                return _records.decode(_entries.decode(os.pread(file.fileno(), place.size, place.offset)).record)
-        except (OSError, msgspec.DecodeError) as error:
-            return error
+    def _read(self, places: Sequence[_Place | None]) -> list[Record | Exception | None]:
+        found: list[Record | Exception | None] = [None] * len(places)
+        by_file: dict[int, list[tuple[int, _Place]]] = {}
+        for index, place in enumerate(places):
+            if place is not None:
+                by_file.setdefault(place.file, []).append((index, place))
+        for number, its in by_file.items():
+            try:
+                with self._path(number).open("rb", buffering=0) as file:
+                    for index, place in its:
+                        entry = _entries.decode(os.pread(file.fileno(), place.size, place.offset))
+                        found[index] = decoded_record(entry.record)
+            except (OSError, msgspec.DecodeError) as error:
+                for index, _ in its:
+                    found[index] = found[index] or error
+        return found
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:010}{_SUFFIX}"

@@ -129,14 +129,21 @@ class Service:
 
         Where the store outlives the server, also how many steps of the session it has.
         """
+        sessions: dict[str, LiveSession | Exception] = {}
+        # Again, as those that were in memory may have been taken out of it meanwhile.
+        while absent := {id_: None for id_, _, _ in asked if id_ not in sessions and self.sessions.here(id_) is None}:
+            sessions.update(zip(absent, await self.sessions.find_all([*absent]), strict=True))
         waiting, now = Waiting(len(asked)), time.monotonic()
         deadline = now + self.options.deadline
         items = []
         for id_, number, value in asked:
             item = Item(number, (value,), deadline, waiting)
             items.append(item)
+            session = sessions.get(id_) or self.sessions.here(id_)
+            assert session is not None
             try:
-                session = self.sessions.here(id_) or await self.sessions.find(id_)
+                if isinstance(session, Exception):
+                    raise session
                 session.seen = now
                 session.model.batcher.submit(session, item)
             except UnrolledError as error:

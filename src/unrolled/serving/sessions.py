@@ -28,7 +28,8 @@ RESTART = 1012  # the code of a connection after whose end the client connects a
 
 
 _SURE = 1.0  # seconds after its last use for which a session counts as one of this server
-_AT_ONCE = 256  # snapshots that are made before others get their turn
+_AT_ONCE = 256  # snapshots that are made or opened before others get their turn
+_EXPIRED = "there is no such session, or it has expired: open a new one"
 
 
 class Sessions:
@@ -43,7 +44,10 @@ class Sessions:
     def __init__(self, store: Store, options: ServeOptions, models: Iterable[Served]) -> None:
         self._store, self._options, self._models = store, options, models
         self._live: dict[str, LiveSession] = {}
-        self._fetching: dict[str, asyncio.Task[LiveSession]] = {}
+        self._fetched: dict[str, asyncio.Future[LiveSession | Exception]] = {}  # the sessions that somebody waits for
+        self._wanted: list[str] = []  # those of them that the store has not been asked for
+        self._fetching: asyncio.Task[None] | None = None
+        self._following: set[asyncio.Task[None]] = set()  # of those that new weights read again
         self._saves = 0  # that are under way
         self._ended: set[str] = set()  # the sessions that were closed meanwhile
 
@@ -68,7 +72,10 @@ class Sessions:
             Refused: the model cannot stream, or there are too many sessions.
             ModelError: the snapshot is not one of this model.
         """
-        session = await self._opened(secrets.token_urlsafe(16), model, snapshot)
+        if len(self._live) + len(self._fetched) >= self._options.sessions:
+            raise self._full()
+        async with model.batcher.lock:
+            session = self._begin(secrets.token_urlsafe(16), model, model.batcher.pool.open(snapshot))
         if self._store.shared:  # its next request may reach another server
             await self.save([session])
         return session
@@ -79,16 +86,35 @@ class Sessions:
         Raises:
             Refused: there is no such session, or there are too many.
         """
-        if session := self._live.get(id_):
-            if await self._store.owns(id_):
-                return session
-            if id_ in self._live:
-                await self._give_up(session)
-        task = self._fetching.get(id_)
-        if task is None:
-            task = self._fetching[id_] = asyncio.create_task(self._fetch(id_))
-            task.add_done_callback(lambda _: self._fetching.pop(id_, None))
-        return await asyncio.shield(task)
+        (found,) = await self.find_all([id_])
+        if isinstance(found, LiveSession):
+            return found
+        raise found
+
+    async def find_all(self, ids: Sequence[str]) -> list[LiveSession | Exception]:
+        """What `find` gives for each of these ids, or the error that it raises; the store is asked once for many."""
+        found = [await self._in_memory(id_) or self._from_store(id_) for id_ in ids]
+        if waited := [one for one in found if isinstance(one, asyncio.Future)]:
+            await asyncio.wait(waited)
+        return [one.result() if isinstance(one, asyncio.Future) else one for one in found]
+
+    async def _in_memory(self, id_: str) -> LiveSession | None:
+        session = self._live.get(id_)
+        if session is None or await self._store.owns(id_):
+            return session
+        if id_ in self._live:
+            await self._give_up(session)
+        return None
+
+    def _from_store(self, id_: str) -> asyncio.Future[LiveSession | Exception]:
+        """Will be the session; those that are asked for while the store is read are read together."""
+        found = self._fetched.get(id_)
+        if found is None:
+            found = self._fetched[id_] = asyncio.get_running_loop().create_future()
+            self._wanted.append(id_)
+            if self._fetching is None:
+                self._fetching = asyncio.create_task(self._fetch_all())
+        return found
 
     async def replace(self, session: LiveSession, snapshot: bytes) -> None:
         """Let a session go on from another state.
@@ -196,45 +222,77 @@ class Sessions:
                 parked += 1
         return parked
 
-    async def _fetch(self, id_: str) -> LiveSession:
-        record = await self._store.take(id_)
-        if record is None:
-            raise Refused("NotFound", "there is no such session, or it has expired: open a new one")
-        model = next((model for model in self._models if model.identity == record.model), None)
-        if model is not None:
-            session = await self._opened(id_, model, record.state, record.past)
-        else:
-            session = await self._renewed(record)
+    async def _fetch_all(self) -> None:
+        while self._wanted:
+            ids, self._wanted = self._wanted[:_AT_ONCE], self._wanted[_AT_ONCE:]
+            try:
+                found = await self._fetch(ids)
+            except Exception as error:
+                found = dict.fromkeys(ids, error)
+            for id_, one in found.items():
+                self._fetched.pop(id_).set_result(one)
+        self._fetching = None
+
+    async def _fetch(self, ids: Sequence[str]) -> dict[str, LiveSession | Exception]:
+        """Sessions from the store; those that new weights have to read again follow later."""
+        room = max(0, self._options.sessions - len(self._live))
+        found: dict[str, LiveSession | Exception] = dict.fromkeys(ids[room:], self._full())
+        by_model: dict[Served, list[Record]] = {}
+        older: list[Record] = []
+        for id_, record in zip(ids, await self._store.take(ids[:room]), strict=False):
+            if not isinstance(record, Record):
+                found[id_] = record or Refused("NotFound", _EXPIRED)
+            elif model := next((model for model in self._models if model.identity == record.model), None):
+                by_model.setdefault(model, []).append(record)
+            else:
+                older.append(record)
+        for model, records in by_model.items():
+            async with model.batcher.lock:
+                handles = model.batcher.pool.open_all([record.state for record in records])
+                for record, handle in zip(records, handles, strict=True):
+                    one = self._live_again(record, model, handle) if isinstance(handle, int) else handle
+                    found[record.session] = one
+        for record in older:
+            following = asyncio.create_task(self._follow(record))
+            self._following.add(following)
+            following.add_done_callback(self._following.discard)
+        return found
+
+    def _live_again(self, record: Record, model: Served, handle: int) -> LiveSession:
+        session = self._begin(record.session, model, handle, record.past)
         session.last, session.restored = record.last, True
         session.saved = record.n if self._store.durable else -1
         return session
+
+    async def _follow(self, record: Record) -> None:
+        try:
+            found: LiveSession | Exception = await self._renewed(record)
+        except Exception as error:
+            found = error
+        self._fetched.pop(record.session).set_result(found)
 
     async def _renewed(self, record: Record) -> LiveSession:
         """A session of weights that are no longer served, whose last values the new ones read again."""
         model = next((one for one in self._models if one.name == record.name and not one.retired), None)
         if model is None or model.cannot_stream or not record.past or not self._options.replay:
             raise Refused("NotFound", "this session belongs to a model that is no longer served: open a new one")
-        session = await self._opened(record.session, model, None, record.past)
-        async with held(session) as batcher:
-            (handle,) = await asyncio.to_thread(read_again, batcher.pool, [record.past])
-            if handle is not None:
-                batcher.pool.close(session.handle)
-                batcher.pool.renumber(handle, record.n)
-                session.handle, session.n = handle, record.n
-                return session
-        await self._forget(self._live.pop(session.id))
-        raise Refused("NotFound", "the model that is served now does not take the last values: open a new session")
+        async with model.batcher.lock:
+            pool = model.batcher.pool
+            (handle,) = await asyncio.to_thread(read_again, pool, [record.past])
+            if handle is None:
+                raise Refused(
+                    "NotFound", "the model that is served now does not take the last values: open a new session"
+                )
+            pool.renumber(handle, record.n)
+            return self._live_again(record, model, handle)
 
-    async def _opened(self, id_: str, model: Served, snapshot: bytes | None, past: Iterable[Any] = ()) -> LiveSession:
-        if len(self._live) >= self._options.sessions:
-            raise Refused("Overloaded", f"there are {self._options.sessions} sessions already: try again later")
+    def _begin(self, id_: str, model: Served, handle: int, past: Iterable[Any] = ()) -> LiveSession:
         kept = deque(past, self._options.replay) if self._options.replay else None
-        batcher = model.batcher
-        async with batcher.lock:
-            handle = batcher.pool.open(snapshot)
-            session = LiveSession(id_, model, handle, batcher.pool.steps_of(handle), kept)
-        self._live[id_] = session
+        session = self._live[id_] = LiveSession(id_, model, handle, model.batcher.pool.steps_of(handle), kept)
         return session
+
+    def _full(self) -> Refused:
+        return Refused("Overloaded", f"there are {self._options.sessions} sessions already: try again later")
 
     async def _give_up(self, session: LiveSession) -> None:
         """Let go of a session with which another server goes on; its client is asked to connect again."""

@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
 
-__all__ = ["MemoryStore", "Record", "Store"]
+__all__ = ["MemoryStore", "Record", "Store", "decoded_record", "encoded_record"]
 
 
 class Record(Struct, array_like=True, frozen=True):
@@ -33,6 +34,23 @@ class Record(Struct, array_like=True, frozen=True):
     past: list[Any] = []
 
 
+_encoder = msgspec.msgpack.Encoder(enc_hook=str)
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def encoded_record(record: Record) -> bytes:
+    """A record as a store writes it."""
+    return _encoder.encode(record)
+
+
+def decoded_record(data: bytes | msgspec.Raw) -> Record | Exception:
+    """The inverse of `encoded_record`, or what is wrong with the bytes."""
+    try:
+        return _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        return error
+
+
 class Store(Protocol):
     """Keeps sessions. A session belongs to the server that last took it, and only that one may put it.
 
@@ -47,8 +65,10 @@ class Store(Protocol):
     async def put(self, records: Sequence[Record]) -> Sequence[str]:
         """Keep these, all or none, in place of their older records; returns the ids that another server has taken."""
 
-    async def take(self, session: str) -> Record | None:
-        """The newest record of a session, which then belongs to this server; ``None`` if there is no such session."""
+    async def take(self, sessions: Sequence[str]) -> list[Record | Exception | None]:
+        """The newest record of each of these sessions, which then belong to this server; ``None`` if there is no such
+        session, or the error with which its record could not be read.
+        """
 
     async def owns(self, session: str) -> bool:
         """Whether no other server has taken a session since this one has; always, unless the store is shared."""
@@ -84,9 +104,9 @@ class MemoryStore(Store):
             self._records[record.session] = now, record
         return ()
 
-    async def take(self, session: str) -> Record | None:
-        found = self._records.pop(session, None)
-        return None if found is None else found[1]
+    async def take(self, sessions: Sequence[str]) -> list[Record | Exception | None]:
+        found = [self._records.pop(session, None) for session in sessions]
+        return [None if one is None else one[1] for one in found]
 
     async def drop(self, session: str) -> None:
         self._records.pop(session, None)

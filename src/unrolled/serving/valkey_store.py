@@ -10,11 +10,9 @@ import secrets
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
 from unrolled.errors import MissingExtra, UsageError, named
 from unrolled.serving.refusals import Refused
-from unrolled.serving.store import Record, Store
+from unrolled.serving.store import Record, Store, decoded_record, encoded_record
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -80,7 +78,6 @@ class ValkeyStore(Store):
         self._put, self._take = self._client.register_script(_PUT), self._client.register_script(_TAKE)
         self._keep = max(1, round(keep))
         self._owner = secrets.token_hex(8)  # of this process: after a restart it is another one
-        self._encoder, self._decoder = msgspec.msgpack.Encoder(enc_hook=str), msgspec.msgpack.Decoder(Record)
 
     async def put(self, records: Sequence[Record]) -> Sequence[str]:
         lost = []
@@ -88,15 +85,21 @@ class ValkeyStore(Store):
             few = records[start : start + _AT_ONCE]
             async with self._client.pipeline(transaction=True) as pipe:
                 for record in few:
-                    arguments: list[bytes | str | int] = [self._owner, self._encoder.encode(record), self._keep]
+                    arguments: list[bytes | str | int] = [self._owner, encoded_record(record), self._keep]
                     await self._put(keys=[_PREFIX + record.session], args=arguments, client=pipe)
                 kept = await _asked(pipe.execute())
             lost += [record.session for record, done in zip(few, kept, strict=True) if not done]
         return lost
 
-    async def take(self, session: str) -> Record | None:
-        found: Any = await _asked(self._take(keys=[_PREFIX + session], args=[self._owner]))
-        return None if found is None else self._decoder.decode(found)
+    async def take(self, sessions: Sequence[str]) -> list[Record | Exception | None]:
+        found: list[Record | Exception | None] = []
+        for start in range(0, len(sessions), _AT_ONCE):
+            async with self._client.pipeline(transaction=True) as pipe:
+                for session in sessions[start : start + _AT_ONCE]:
+                    await self._take(keys=[_PREFIX + session], args=[self._owner], client=pipe)
+                kept: list[bytes | None] = await _asked(pipe.execute())
+            found += [None if one is None else decoded_record(one) for one in kept]
+        return found
 
     async def owns(self, session: str) -> bool:
         """Whether no other server has taken a session since this one has."""

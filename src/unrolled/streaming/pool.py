@@ -15,21 +15,21 @@ from torch import Tensor
 
 from unrolled.batch import Batch
 from unrolled.data.examples.live_row import LiveSteps
-from unrolled.errors import ModelError, UnrolledError, UsageError
+from unrolled.errors import UnrolledError, UsageError
 from unrolled.models.model import Model
-from unrolled.state import State, flatten, map_state
+from unrolled.state import State
 from unrolled.streaming._turns import Run, allowed, rounds, runs_of, waves
-from unrolled.streaming.snapshots import Kept, Memory, read, written, written_each
+from unrolled.streaming.held import Held
+from unrolled.streaming.snapshots import Memory
 
 __all__ = ["MOST_STEPS", "Pool"]
 
 MOST_STEPS = 4096  # of one value, as a text of as many tokens
-_FIRST = 16  # slots
 
 Answer = dict[str, Any] | UnrolledError
 
 
-class Pool:
+class Pool(Held):
     """Many live sessions of one model: each is a handle, and one call pushes a value of each.
 
     Each answer is the one that a `Session` gives; where the kernels have the model, to the bit. A handle is never used
@@ -44,9 +44,6 @@ class Pool:
         remembers: whether the steps of a value may depend on the value before.
         identity: the fingerprint of the weights.
         most_steps: the most steps of one value, such as the tokens of a text.
-
-    Attributes:
-        state_bytes: the bytes of a session's first state.
 
     Raises:
         UsageError: the network cannot stream.
@@ -71,45 +68,11 @@ class Pool:
             raise UsageError(network.cannot_stream)
         self._rows, self._device = network.pool(), network.device
         self._encode, self._answer, self._pooled, self._remembers = encode, answer, pooled, remembers
-        self._identity, self._most_steps = identity, most_steps
+        self._most_steps = most_steps
         first = np.zeros(1, np.int64)
         for inputs in opening:
             self._run(first, {name: value[None] for name, value in inputs.items()}, [first])
-        self._first = self._rows.read(first)
-        self.state_bytes = sum(part.nbytes for _, part in flatten(self._first))
-        self._slots: dict[int, int] = {}
-        self._free = [0]
-        self._before: list[Memory] = [{}]
-        self._steps = np.zeros(1, np.int64)
-        self._opened = 0
-
-    def __len__(self) -> int:
-        return len(self._slots)
-
-    def open(self, snapshot: bytes | None = None) -> int:
-        """A new session, or one that goes on from the ``snapshot`` of a `Session` or of a pool; its handle.
-
-        Raises:
-            ModelError: it is not a snapshot of one session, or it belongs to another model.
-        """
-        if snapshot is None:
-            return self._begin(1)[0]
-        kept = self._read(snapshot)
-        if len(kept.steps) != 1:
-            raise ModelError(f"these bytes hold {len(kept.steps)} sessions: open them with load")
-        return self._open(kept)[0]
-
-    def close(self, handle: int) -> None:
-        """End a session.
-
-        Raises:
-            UsageError: it is not open.
-        """
-        slot = self._slot(handle)
-        del self._slots[handle]
-        self._rows.write(np.array([slot]), self._first)  # nothing of it is left
-        self._before[slot], self._steps[slot] = {}, 0
-        self._free.append(slot)
+        super().__init__(self._rows, self._device, identity)
 
     def push(self, items: Iterable[tuple[int, Any]]) -> list[Answer]:
         """Push a value of each session: the answers in the same order, or what is wrong with an item.
@@ -155,91 +118,6 @@ class Pool:
             for number, (handle, slot) in enumerate(zip(handles, slots, strict=True)):
                 answers[number] = self._closed(handle) if slot is None else answers[number]
         return answers
-
-    def snapshot(self, handle: int) -> bytes:
-        """The state of a session as a safetensors file, for `open`, or for `Session.restore`.
-
-        Raises:
-            UsageError: it is not open.
-        """
-        return self.save([handle])
-
-    def steps_of(self, handle: int) -> int:
-        """How many values a session has taken.
-
-        Raises:
-            UsageError: it is not open.
-        """
-        return int(self._steps[self._slot(handle)])
-
-    def renumber(self, handle: int, steps: int) -> None:
-        """Let an open session count ``steps`` values as taken, the last of which it has read again."""
-        self._steps[self._slot(handle)] = steps
-
-    def save(self, handles: Sequence[int]) -> bytes:
-        """The states of many sessions as one safetensors file, for `load`.
-
-        Raises:
-            UsageError: one of them is not open.
-        """
-        slots = np.array([self._slot(handle) for handle in handles], np.int64)
-        if self._rows.ragged and len(slots) != 1:
-            state: Any = [self._rows.read(slots[row : row + 1]) for row in range(len(slots))]
-        else:
-            state = self._rows.read(slots)
-        return written(self._with(state, slots), self._identity)
-
-    def snapshots(self, handles: Sequence[int]) -> list[bytes]:
-        """The `snapshot` of each of many sessions.
-
-        Raises:
-            UsageError: one of them is not open.
-        """
-        if self._rows.ragged:
-            return list(map(self.snapshot, handles))
-        slots = np.array([self._slot(handle) for handle in handles], np.int64)
-        return written_each(self._with(self._rows.read(slots), slots), self._identity)
-
-    def load(self, saved: bytes) -> list[int]:
-        """Open the sessions that `save` saved: their handles in the same order.
-
-        Raises:
-            ModelError: the bytes are not saved sessions, or belong to another model.
-        """
-        return self._open(self._read(saved))
-
-    def _with(self, state: Any, slots: np.ndarray) -> Kept:
-        return Kept(state, [self._before[slot] for slot in slots.tolist()], self._steps[slots].tolist())
-
-    def _read(self, saved: bytes) -> Kept:
-        return read(saved, self._first, self._identity, ragged=self._rows.ragged)
-
-    def _begin(self, count: int) -> list[int]:
-        """New sessions in free slots, which hold the first state."""
-        if count > len(self._free):
-            there = len(self._steps)
-            size = max(_FIRST, 2 * there, there + count)
-            self._rows.grow(size)
-            self._rows.write(np.arange(there, size), self._first)
-            self._steps = np.concatenate([self._steps, np.zeros(size - there, np.int64)])
-            self._before += [{}] * (size - there)
-            self._free += range(there, size)
-        handles = range(self._opened + 1, self._opened + count + 1)
-        self._opened += count
-        for handle in handles:
-            self._slots[handle] = self._free.pop()
-        return list(handles)
-
-    def _open(self, kept: Kept) -> list[int]:
-        handles = self._begin(count := len(kept.steps))
-        slots = np.array([self._slots[handle] for handle in handles], np.int64)
-        apart = self._rows.ragged and count != 1
-        for part, state in zip(slots[:, None], kept.state, strict=True) if apart else [(slots, kept.state)][:count]:
-            self._rows.write(part, map_state(lambda one: one.to(self._device), state))
-        self._steps[slots] = kept.steps
-        for slot, before in zip(slots.tolist(), kept.before, strict=True):
-            self._before[slot] = before
-        return handles
 
     def _push(
         self,
@@ -337,11 +215,3 @@ class Pool:
         columns = self._answer(outputs, batch)
         rows = zip(*columns.values(), strict=True)
         return list(map(dict, map(zip, repeat(tuple(columns)), rows)))  # a loop would take twice as long
-
-    def _slot(self, handle: int) -> int:
-        if (slot := self._slots.get(handle)) is None:
-            raise self._closed(handle)
-        return slot
-
-    def _closed(self, handle: int) -> UsageError:
-        return UsageError(f"the session {handle} is closed, or was never open: open a new one")

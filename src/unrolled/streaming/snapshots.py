@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from unrolled.errors import ModelError
-from unrolled.state import State, flatten, from_bytes, meta_of, rows_to_bytes, to_bytes
+from unrolled.state import State, flatten, from_bytes, meta_of, rows_from_bytes, rows_to_bytes, to_bytes
 
-__all__ = ["Kept", "Memory", "read", "written", "written_each"]
+__all__ = ["Kept", "Memory", "read", "read_each", "written", "written_each"]
 
+_DAMAGED = "this snapshot is damaged: its memory of earlier steps cannot be read"
 Memory = dict[str, list[float]]  # column name -> what its encoding remembers of earlier steps
 
 
@@ -54,6 +55,33 @@ def read(data: bytes, like: State, identity: str, *, ragged: bool) -> Kept:
     steps = meta_of(data).get("steps") if ragged else None
     several = len(steps) if isinstance(steps, list) and len(steps) != 1 else None
     state, meta = from_bytes(data, like if several is None else [like] * several)
+    before, counts = _told(meta, identity)
+    rows = {len(before), *({len(part) for _, part in flatten(state)} if several is None else {several})}
+    if rows != {len(counts)}:
+        raise ModelError(_DAMAGED)
+    return Kept(state, before, counts)
+
+
+def read_each(files: Sequence[bytes], like: State, identity: str) -> Kept | None:
+    """The sessions of files that hold one each, as `written_each` wrote them, together.
+
+    ``None`` if anything about one of them is otherwise: `read` says what.
+    """
+    found = rows_from_bytes(files, like)
+    if found is None:
+        return None
+    state, metas = found
+    try:
+        told = [_told(meta, identity) for meta in metas]
+    except ModelError:
+        return None
+    if any((len(before), len(counts)) != (1, 1) for before, counts in told):
+        return None
+    return Kept(state, [before for (before,), _ in told], [count for _, (count,) in told])
+
+
+def _told(meta: dict[str, Any], identity: str) -> tuple[list[Memory], list[int]]:
+    """What ``meta`` says of each session: what its encodings remember, and how many values it took."""
     if meta.get("model") != identity:
         raise ModelError("this snapshot belongs to a model with other weights")
     steps = meta.get("steps")
@@ -61,13 +89,9 @@ def read(data: bytes, like: State, identity: str, *, ragged: bool) -> Kept:
     try:
         found: Any = json.loads(meta.get("before", "{}"))
         before = [_memory(one) for one in (found if isinstance(found, list) else [found])]
-        counts = [int(one) for one in (steps if isinstance(steps, list) else [steps or 0])]
-        rows = {len(before), *({len(part) for _, part in flatten(state)} if several is None else {several})}
-        if rows != {len(counts)}:
-            raise ValueError
+        return before, [int(one) for one in (steps if isinstance(steps, list) else [steps or 0])]
     except (ValueError, TypeError, AttributeError):
-        raise ModelError("this snapshot is damaged: its memory of earlier steps cannot be read") from None
-    return Kept(state, before, counts)
+        raise ModelError(_DAMAGED) from None
 
 
 def _meta(identity: str, before: list[Memory], steps: list[int]) -> dict[str, Any]:
