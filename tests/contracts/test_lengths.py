@@ -77,7 +77,7 @@ def test_rows_of_no_step_and_of_one(task: str, model: str, tmp_path: Path) -> No
 @pytest.mark.soak
 @pytest.mark.parametrize("model", model_names())
 def test_a_row_of_very_many_steps(model: str, tmp_path: Path, times: Callable[[int, int], int]) -> None:
-    steps = times(1_000, 100_000)
+    steps = times(2_100, 100_000)
     one, _ = trained("classify", model, tmp_path / "run")
     long = {"text": ["ab" * (steps // 2)], "label": ["x"]}
     (answer,) = one.predict(long).column("label_p_x").to_pylist()
