@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         probe,
         read,
         similar,
+        trials,
     )
     from unrolled.registry import register
 
@@ -45,6 +46,7 @@ __all__ = [
     "read",
     "register",
     "similar",
+    "trials",
 ]
 
 __version__ = "0.1.0"

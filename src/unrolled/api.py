@@ -32,11 +32,12 @@ from unrolled.runs.inspecting import Inspection, inspect_run
 from unrolled.runs.keywords import Keywords
 from unrolled.runs.live_inspection import serve
 from unrolled.runs.opening import open_run
-from unrolled.runs.options import given, of_part, reader_options
+from unrolled.runs.options import given, listed, of_part, reader_options
 from unrolled.runs.plan import Say
 from unrolled.runs.preview import Preview, preview
 from unrolled.runs.progress import Progress
 from unrolled.runs.trained import Trained
+from unrolled.runs.trials import Trials, trials
 from unrolled.runs.tune_report import judge_tunes
 from unrolled.synthetic.memory_tasks import PROBLEMS
 from unrolled.training.hooks import Hook
@@ -50,6 +51,7 @@ __all__ = [
     "Inspection",
     "Predictor",
     "Trained",
+    "Trials",
     "compare",
     "convert_vectors",
     "embed",
@@ -65,6 +67,7 @@ __all__ = [
     "probe",
     "read",
     "similar",
+    "trials",
 ]
 
 
@@ -83,7 +86,7 @@ def read(source: Any, **options: Unpack[Keywords]) -> Sequences:
         >>> read({"text": ["abc", "de"]}, kinds={"text": "tokens"}).kinds
         {'text': 'tokens'}
     """
-    asked = given(_listed(options))
+    asked = given(listed(options))
     config = DataConfig.check({**of_part(asked, "data"), "own": reader_options(asked)})
     return read_source(source, config, find_steps=True)
 
@@ -135,10 +138,10 @@ def fit(
     with nullcontext() if say is not None else Progress(quiet=quiet or not together.leads) as bar:
         told |= {"hooks": hooks, "say": say} if bar is None else {"hooks": (*hooks, bar.hook), "say": bar.say}
         if not resume:
-            return fit_run(source, _listed(options), out=folder, overwrite=overwrite, go_on=go_on, cache=cache, **told)
+            return fit_run(source, listed(options), out=folder, overwrite=overwrite, go_on=go_on, cache=cache, **told)
         if folder is None:
             raise UsageError(f"{named('resume')} needs {named('out')}, the run directory to resume")
-        return resume_run(folder, _listed(options), source=source, **told)
+        return resume_run(folder, listed(options), source=source, **told)
 
 
 def leads() -> bool:
@@ -166,7 +169,7 @@ def plan(source: Any, *, say: Say = lambda _: None, **options: Unpack[Keywords])
         >>> next(choice.value for choice in plan(reviews, target="label", steps=20).choices if choice.field == "model")
         'bigru'
     """
-    return preview(source, _listed(options), say)
+    return preview(source, listed(options), say)
 
 
 def load(folder: str | Path) -> Trained:
@@ -342,9 +345,3 @@ def convert_vectors(vectors: str | Path, out: str | Path) -> tuple[int, int]:
         SpaceError: ``out`` cannot be written.
     """
     return convert(Path(vectors), Path(out))
-
-
-def _listed(options: Keywords) -> dict[str, Any]:
-    values: dict[str, Any] = dict(options)
-    values |= {name: str(values[name]) for name in ("init_from", "vectors") if isinstance(values.get(name), Path)}
-    return {name: [v] if name in ("target", "blend") and isinstance(v, str) else v for name, v in values.items()}

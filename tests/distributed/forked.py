@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-__all__ = ["ended", "fork", "free_port"]
+__all__ = ["ended", "fork", "fork_each", "free_port"]
 
 
 def free_port() -> int:
@@ -21,14 +21,23 @@ def free_port() -> int:
 def fork(ranks: int, work: Callable[[int], object], port: int | None = None) -> list[int]:
     """Begin ``work(rank)`` in as many processes, which find each other as those of any launcher; their ids."""
     variables = {"WORLD_SIZE": ranks, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port or free_port()}
+
+    def as_rank(rank: int) -> None:
+        os.environ.update({name: str(value) for name, value in {**variables, "RANK": rank}.items()})
+        work(rank)
+
+    return fork_each(ranks, as_rank)
+
+
+def fork_each(count: int, work: Callable[[int], object]) -> list[int]:
+    """Begin ``work(number)`` in as many processes; their ids."""
     children = []
-    for rank in range(ranks):
+    for number in range(count):
         child = os.fork()
         if not child:
-            os.environ.update({name: str(value) for name, value in {**variables, "RANK": rank}.items()})
             status = 1
             try:
-                work(rank)
+                work(number)
                 status = 0
             except BaseException:
                 traceback.print_exc()

@@ -44,6 +44,7 @@ _VERBS = {
     "serve": "Serve trained models: live sessions and predictions.",
     "export": "Write a trained model in a form that runs without this package.",
     "describe": "Show a model's parts, and draw it unrolled.",
+    "trials": "Train a model for each combination of options, by any number of workers.",
     "compare": "Compare trained models on the same held-out data.",
     "inspect": "Show what a trained model remembers, which gates are stuck, and where it errs.",
     "watch": "Watch a training as it goes on.",

@@ -61,7 +61,7 @@ def split_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def split_pairs(pairs: tuple[str, ...], flag: str) -> dict[str, str]:
+def split_pairs(pairs: tuple[str, ...], flag: str, form: str = "column=kind, such as age=number") -> dict[str, str]:
     """``("a=b", "c=d")`` as a dict; a name may hold ``=``, a value may not.
 
     Raises:
@@ -69,7 +69,7 @@ def split_pairs(pairs: tuple[str, ...], flag: str) -> dict[str, str]:
     """
     for pair in pairs:
         if "=" not in pair[1:]:
-            raise UsageError(f"{flag} {pair}: expected column=kind, such as age=number")
+            raise UsageError(f"{flag} {pair}: expected {form}")
     return {name: value for name, _, value in (pair.rpartition("=") for pair in pairs)}
 
 

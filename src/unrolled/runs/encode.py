@@ -10,6 +10,7 @@ from pathlib import Path
 from unrolled.data.encodings.facets import Reusable
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.store.prepared_store import Store
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import named
 from unrolled.planning.choice import FIXED, Choice
@@ -19,11 +20,12 @@ from unrolled.runs.choosing import choose, facts_of
 from unrolled.runs.config import RunConfig
 from unrolled.runs.on_ranks import agreed
 from unrolled.runs.plan import RunPlan, Say
-from unrolled.runs.prepared import OWN, Place, Prepared, splits_of, store_splits
+from unrolled.runs.prepared import OWN, Place, Prepared, find, splits_of, store_splits
 from unrolled.runs.preparing import preparation_of
 from unrolled.runs.refitting import learns_all
 from unrolled.runs.splits import Splits, split_up
 from unrolled.runs.word_vectors import kept_inputs
+from unrolled.storage.atomic import in_turn
 from unrolled.storage.directories import write_file
 from unrolled.tasks.task import TASKS, Measured, Task, make_task
 from unrolled.training.together import ALONE, Together
@@ -108,7 +110,16 @@ def training_split(folder: Path, plan: RunPlan, say: Say) -> tuple[Splits, Prepr
         folder: receives the cache.
         plan, say: as for `encode`.
     """
-    store = plan.store
+    shared = plan.place is not None and plan.place.folder.parent != folder
+    if plan.store is not None or plan.place is None or not shared:
+        return _split(folder, plan, plan.store, say)
+    with in_turn(plan.place.folder.with_name(f".{plan.place.folder.name}.lock")):
+        # Another run may have prepared the same data meanwhile.
+        return _split(folder, plan, find(plan.place, lambda _: None), say)
+
+
+def _split(folder: Path, plan: RunPlan, store: Store | None, say: Say) -> tuple[Splits, Preprocessor, Examples]:
+    """What is in ``store``, or else prepared, and stored if it has a place."""
     if store is None and plan.known is not None and plan.known.by_blocks:
         place = plan.place or Place(folder / OWN, "", [])
         preparation = preparation_of(plan.config, plan.roles, plan.sequences.kinds, started=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from unrolled.config import Part, PartOfRun
@@ -15,6 +16,7 @@ __all__ = [
     "declared_of",
     "field_names",
     "given",
+    "listed",
     "of_networks",
     "of_part",
     "options_in",
@@ -33,6 +35,13 @@ _WORKS_WITH = {  # kind of member -> what an option works with, and what this ru
     "baseline": ("the baseline {}", "this run has the baselines {}"),
     "metric": ("the metric {}", "this run has the metrics {}"),
 }
+
+
+def listed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a caller, with paths as text and one target as a list of one."""
+    values: dict[str, Any] = dict(options)
+    values |= {name: str(values[name]) for name in ("init_from", "vectors") if isinstance(values.get(name), Path)}
+    return {name: [v] if name in ("target", "blend") and isinstance(v, str) else v for name, v in values.items()}
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

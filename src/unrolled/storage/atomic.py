@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import re
@@ -16,7 +17,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["beside", "create", "discard", "fsync", "locked", "put_in_place", "set_aside", "sweep"]
+__all__ = [
+    "WITHOUT_LOCKS",
+    "beside",
+    "create",
+    "discard",
+    "fsync",
+    "in_turn",
+    "locked",
+    "put_in_place",
+    "set_aside",
+    "sweep",
+]
+
+WITHOUT_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK}  # what a file system without them says
 
 
 def beside(final: Path) -> Path:
@@ -54,6 +68,26 @@ def locked(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def in_turn(lock: Path) -> Iterator[None]:
+    """Let one process after another into the block; on a file system without locks, all of them.
+
+    Args:
+        lock: the file of the lock, which stays.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                raise
         yield
     finally:
         os.close(descriptor)
