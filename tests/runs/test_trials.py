@@ -107,13 +107,13 @@ def test_workers_die_at_any_moment(source: Path, tmp_path: Path, monkeypatch: py
     cut = 0
     for _ in range(10):
         children = fork_each(3, work)
-        time.sleep(times.uniform(0.05, 1.5))
+        time.sleep(times.uniform(0.05, 0.6))
         for child in children[:2]:
             os.kill(child, signal.SIGKILL)
-        time.sleep(times.uniform(0.05, 0.5))
+        time.sleep(times.uniform(0.05, 0.3))
         os.kill(children[2], signal.SIGKILL)
         cut += ended(children).count(-signal.SIGKILL)
-    assert cut > 20  # workers that had something left to do
+    assert cut >= 15  # of 30: workers that had something left to do
     assert ended(fork_each(3, work)) == [0, 0, 0]
     assert set((out / "ended").read_text().split()) == set(trials)
     (out / "ended").write_text("\n".join(trials))  # one that is killed while it ends a trial ends it again
