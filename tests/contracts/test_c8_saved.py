@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from contracts.members import MEMBERS
-from contracts.runs import RUNS
+from contracts.runs import RUNS, as_lines
 
 import unrolled as ur
 from unrolled.errors import ModelError, UsageError
@@ -22,8 +22,9 @@ from unrolled.testing.subject import Subject
 
 @pytest.fixture(scope="module", params=RUNS)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Trained, Path]:
-    folder = tmp_path_factory.mktemp("run") / "run"
-    return request.param, RUNS[request.param].fit(folder, steps=None, minutes=None, epochs=1), folder
+    folder, one = tmp_path_factory.mktemp("run") / "run", RUNS[request.param]
+    held_out = as_lines(one.data, folder.with_name("held-out.jsonl"), 8)
+    return request.param, one.fit(folder, steps=None, minutes=None, epochs=1, valid=held_out), folder
 
 
 def test_a_loaded_model_is_the_same_to_the_bit(run: tuple[str, Trained, Path]) -> None:
@@ -36,6 +37,12 @@ def test_a_loaded_model_is_the_same_to_the_bit(run: tuple[str, Trained, Path]) -
     assert loaded.predict(RUNS[name].data).equals(model.predict(RUNS[name].data))
     assert loaded.evaluate(RUNS[name].data) == model.evaluate(RUNS[name].data)
     assert not loaded.network.training
+
+
+def test_the_validation_that_is_reported_is_that_of_the_saved_weights(run: tuple[str, Trained, Path]) -> None:
+    _, model, folder = run
+    held_out = folder.with_name("held-out.jsonl")
+    assert model.metrics["valid"] == model.evaluate(held_out) == ur.load(folder).evaluate(held_out)
 
 
 def test_saved_elsewhere_it_is_the_same_file_by_file(run: tuple[str, Trained, Path], tmp_path: Path) -> None:
