@@ -99,7 +99,7 @@ class Reference:
             self._kept[group, causal] = found
 
 
-def weigh(known: Reference, other: Model) -> Mixed | None:
+def weigh(known: Reference, other: Model, *, most: bool = False) -> Mixed | None:
     """Mix two models in tenths on a split; ``None`` if their outputs cannot be mixed, or nothing is scored.
 
     A metric of labels, such as F1, has few values on little data. So of the shares at which it is at least as good as
@@ -108,6 +108,7 @@ def weigh(known: Reference, other: Model) -> Mixed | None:
     Args:
         known: the one, on the validation split; its task says how outputs are mixed and judged.
         other: the other, on the same device.
+        most: take the largest share that makes the metric better than it is for the one, not the best share.
 
     Cost: that of running both on at most 100 000 steps of the split, and of judging eleven mixtures. Of models with
     very many outputs, such as items, fewer steps are read: 2 800 for 24 000 items.
@@ -127,6 +128,8 @@ def weigh(known: Reference, other: Model) -> Mixed | None:
     both = min(costs[0], costs[-1])
     good = [at for at, value in enumerate(costs) if value <= both]
     best = min(good, key=lambda at: (losses[at], at)) if good else costs.index(min(costs))
+    if most:
+        best = max((at for at, value in enumerate(costs) if value < costs[0]), default=0)
     if not math.isfinite(costs[best]):
         return None
     errors = _errors((task.chooses, task.watch), shares[best], shares[0], metrics) if best else {}

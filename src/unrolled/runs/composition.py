@@ -89,6 +89,7 @@ class Composer:
         2. Solved models are mixed in while they help; one whose best share is all of it stands alone.
         3. The best solved model stands alone unless what there is now is surely better. Little data to validate on
            cannot tell them apart, and data of another kind, such as a new speaker, misleads a network more.
+        4. A solved model that combines several is mixed in as far as that is no loss on the validation data.
 
         What the user asked for is kept, a network of a certain kind too.
 
@@ -100,7 +101,8 @@ class Composer:
         begun = network.eval()
         config, network = self._without_chance(config, network)
         config, network = self._blended(config, network)
-        return self._simplest(config, network, validated if network is begun else None)
+        config, network = self._simplest(config, network, validated if network is begun else None)
+        return self._combined(config, network)
 
     def _without_chance(self, config: RunConfig, network: Model) -> tuple[RunConfig, Model]:
         """Without the network, if it is not surely better than the solved model that it started from."""
@@ -164,6 +166,25 @@ class Composer:
         return self._alone(
             config, name, f"{measure} {best:.4g} on validation; what was trained has {value:.4g}{surely}"
         )
+
+    def _combined(self, config: RunConfig, network: Model) -> tuple[RunConfig, Model]:
+        """With as much of a combination of solved models as the one that stands alone still gains by.
+
+        Few data to validate on may prefer a model by chance, by which a new stretch of time then suffers.
+        """
+        name = config.model.alone
+        safe = [one for one in _ranked(config, self.task, self.rivals) if self.rivals.solved[one].combines]
+        if name is None or name in safe or not safe or config.model.solved != (name,):
+            return config, network
+        if not self._may_leave_out(config) or "blend" in config.asked:
+            return config, network
+        other = self.rivals.solved[safe[0]].to(self.device)
+        mixed = weigh(self._reference(config, network), other, most=True)
+        if mixed is None or not mixed.share:
+            return config, network
+        if mixed.share == 1:
+            return self._alone(config, safe[0], f"no other is better on validation: {mixed.say()}")
+        return self._mixed(config, network, other, safe[0], mixed)
 
     def _mixed(
         self, config: RunConfig, network: Model, other: SolvedModel, name: str, mixed: Mixed

@@ -29,7 +29,7 @@ from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run, w
 from unrolled.runs.prepared import OWN
 from unrolled.runs.race import raced
 from unrolled.runs.refitting import Ended, all_data, with_weights
-from unrolled.runs.rivals import Rivals, rivals_of
+from unrolled.runs.rivals import SOLVED_IN_TIME, Rivals, rivals_in_time
 from unrolled.runs.run_report import REPORT, held_of, report
 from unrolled.runs.trained import Trained
 from unrolled.runs.training_log import read_log
@@ -172,7 +172,7 @@ def _run(
 
         def begun() -> RunConfig:
             nonlocal rivals
-            rivals = rivals_of(encoded.config, task, encoded.train, encoded.judged)
+            rivals = rivals_in_time(folder, encoded.config, task, encoded.train, encoded.judged, say)
             if line := rivals.say(task.chooses):
                 say(line)
             config = with_start(encoded.config, task, rivals, say)
@@ -202,6 +202,7 @@ def _run(
             write(folder, trained, ended.progress, encoded.splits)
             for name in ("cache", OWN):  # a finished run needs neither
                 shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / SOLVED_IN_TIME).unlink(missing_ok=True)
             if page:
                 write_file(folder / REPORT, report(trained, held_of(encoded), read_log(folder)).encode())
                 say(f"report: {folder / REPORT}")

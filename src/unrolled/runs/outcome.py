@@ -70,7 +70,7 @@ def judge(
     learned = _learned(config, encoded, ended)
     if learned is not encoded.train:
         if "test" in encoded.judged:
-            rivals = rivals_of(config, before, learned, {"test": encoded.judged["test"]})
+            rivals = rivals_of(config, before, learned, {"test": encoded.judged["test"]}, [*rivals.solved])
             again = rivals.solved
         else:
             again = solved_of(config, before, learned, config.model.solved)

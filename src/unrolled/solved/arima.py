@@ -59,6 +59,7 @@ class Arima(Forecaster):
     """
 
     name: ClassVar[str] = "arima"
+    searches = True
 
     class Options(Part):
         """Sizes that the data decides: the steps of a season, the lags of values and of errors, sets of weights."""

@@ -73,6 +73,7 @@ class LettersByPlace(SolvedModel):
         longest: int = 1
 
     name = "letters by place"
+    searches = True
 
     known: Tensor
 

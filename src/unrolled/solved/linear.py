@@ -51,6 +51,7 @@ class Linear(SolvedModel):
     """
 
     name: ClassVar[str] = "linear"
+    searches = True
 
     def __init__(self, task: Task, options: Any) -> None:
         super().__init__(task, options)

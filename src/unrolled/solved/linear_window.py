@@ -79,6 +79,7 @@ class LinearWindow(SolvedModel):
         method: str = ""
 
     name = "linear window"
+    searches = True
     starts = True
 
     def __init__(self, task: Task, options: LinearWindow.Options) -> None:

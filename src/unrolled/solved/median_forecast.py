@@ -27,13 +27,13 @@ _MOST = 50_000  # values of training: with more of them the best of the parts ca
 
 
 class MedianForecast(SolvedModel):
-    r"""The median of exponential smoothing, Theta, seasonal ARIMA and the linear window.
+    r"""The median of exponential smoothing, seasonal ARIMA and the linear window.
 
-    .. math:: \hat y_{t+h} = \operatorname{median}_k \hat y^{(k)}_{t+h}, \qquad k = 1 \dots 4
+    .. math:: \hat y_{t+h} = \operatorname{median}_k \hat y^{(k)}_{t+h}, \qquad k = 1 \dots 3
 
     Each part errs in its own way, so their median errs less than most of them, and which of them will be best is hard
-    to tell from a short past. Unlike a mean it is not moved by one part that is far off. Of an even number it is the
-    mean of the middle two. Quantiles are treated alike.
+    to tell from a short past. Unlike a mean it is not moved by one part that is far off. Of two it is their mean.
+    Quantiles are treated alike.
 
     Cost: that of its parts.
 
@@ -47,9 +47,11 @@ class MedianForecast(SolvedModel):
 
         parts: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
-    name = "median of four forecasts"
+    name = "median of forecasts"
+    searches = True
     starts = True
-    built_of = ("arima", "ets", "linear_window", "theta")
+    combines = True
+    built_of = ("arima", "ets", "linear_window")
 
     def __init__(self, task: Task, options: MedianForecast.Options) -> None:
         super().__init__(task, options)

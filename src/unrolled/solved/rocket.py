@@ -87,6 +87,7 @@ class Rocket(SolvedModel):
         biases: int = 1
 
     name = "rocket"
+    searches = True
 
     drawn: Tensor
     mean: Tensor

@@ -8,6 +8,8 @@ Axes: B rows, O outputs.
 
 from __future__ import annotations
 
+import math
+import time
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Self
@@ -49,6 +51,8 @@ class SolvedModel(Model):
         causal: no output depends on a later input.
         starts: whether a network can learn what it leaves: its errors on the training data are like those on new data.
         built_of: the other solved models that it is built of, so that none of them is solved twice (see `build`).
+        combines: whether it answers for several others, so that it errs less than one of them that little data chose.
+        searches: whether weights or orders are searched for, which may take long; those that do not are solved first.
     """
 
     name: ClassVar[str]
@@ -56,6 +60,8 @@ class SolvedModel(Model):
     causal: bool = True  # an abstract property of every model; a constant of these
     starts: ClassVar[bool] = False
     built_of: ClassVar[tuple[str, ...]] = ()
+    combines: ClassVar[bool] = False
+    searches: ClassVar[bool] = False
     columns = None
     layer = None
     writes = False
@@ -179,14 +185,19 @@ def solve_all(
     own: Mapping[str, Mapping[str, Any]],
     seed: int,
     names: Collection[str] | None = None,
+    seconds: float | None = None,
 ) -> dict[str, SolvedModel]:
     """Solve every solved model that can answer ``task``: name of the member -> model.
+
+    A model is not stopped while it is solved, so that the last one may take longer than there is time for.
 
     Args:
         task, train, seed: as for `SolvedModel.solve`.
         own: ``solved.name`` -> the options of that member.
         names: only these; ``None``: all.
+        seconds: after which no further model that searches is begun; ``None``: no clock is read.
     """
+    until = math.inf if seconds is None else time.monotonic() + seconds
     members: dict[str, type[SolvedModel]] = SOLVED.members()
     able = {name: member for name, member in members.items() if member.applies(task, train)}
     found: dict[str, SolvedModel] = {}
@@ -198,4 +209,6 @@ def solve_all(
             found[name] = able[name].build(task, parts) if parts else able[name].solve(task, train, options, seed)
         return found[name]
 
-    return {name: solved(name) for name in able if names is None or name in names}
+    wanted = sorted((name for name in able if names is None or name in names), key=lambda one: able[one].searches)
+    solving = {name: solved(name) for name in wanted if not able[name].searches or time.monotonic() < until}
+    return {name: solving[name] for name in sorted(solving)}

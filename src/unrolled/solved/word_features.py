@@ -88,6 +88,7 @@ class WordFeatures(SolvedModel):
         kept: int | None = None
 
     name: ClassVar[str] = "features of words"
+    searches = True
 
     def __init__(self, task: Task, options: Any) -> None:
         super().__init__(task, options)
