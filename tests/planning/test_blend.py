@@ -122,3 +122,16 @@ def test_with_many_outputs_fewer_steps_are_weighed(monkeypatch: pytest.MonkeyPat
 
     assert weighed(numbers(), counted, away(-0.7)) is not None
     assert len(seen) == ROWS // 4
+
+
+def test_the_largest_share_that_gains() -> None:
+    """Errors of 1 and -1.5: best is a share of 0.4, and up to 0.8 the mixture is better than the first."""
+    sample = numbers()
+    task = sample.ask()
+    models: list[Any] = [Made(away(1)), Made(away(-1.5))]
+    known = Reference(models[0], task, sample.examples(task), TrainingConfig(batch=8), "cpu")
+    best, most = weigh(known, models[1]), weigh(known, models[1], most=True)
+    assert best is not None and most is not None
+    assert (best.share, most.share) == (0.4, 0.7)
+    none = weigh(known, Made(away(2)), most=True)  # type: ignore[arg-type]
+    assert none is not None and none.share == 0

@@ -24,7 +24,7 @@ __all__ = ["FileSplit", "LastStep", "Parted", "Share", "Splits", "parse", "split
 
 _LAST = "last"  # the value of ``valid`` or ``test`` that holds out the last step of each sequence
 _HELD_OUT = 0.1  # the share that is held out where ``valid`` is not given
-_FEW, _FORECASTS, _MOST = 10, 3, 0.3  # of fewer series so many forecasts are held out, and at most such a share
+_FEW, _FORECASTS, _MOST = 10, 3, 0.5  # of fewer series so many forecasts are held out, and at most such a share
 _ENOUGH = 500_000  # steps to validate on: enough to tell 0.01 nats apart, and more would take minutes each time
 _ANSWERS = 50_000  # to validate on, of whole rows: enough to tell half a percent apart
 

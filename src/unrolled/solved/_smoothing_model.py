@@ -38,7 +38,7 @@ class SmoothingModel(Forecaster):
     weights: Tensor  # (5, L): alpha, beta, gamma, phi, drift
     early: Tensor  # (L, T, 2 + M)
     follows = False  # the line through all values
-    searches = True
+    effort = 1
 
     def __init__(self, task: Task, options: Any) -> None:
         super().__init__(task, options)

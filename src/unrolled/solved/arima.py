@@ -59,7 +59,7 @@ class Arima(Forecaster):
     """
 
     name: ClassVar[str] = "arima"
-    searches = True
+    effort = 2
 
     class Options(Part):
         """Sizes that the data decides: the steps of a season, the lags of values and of errors, sets of weights."""

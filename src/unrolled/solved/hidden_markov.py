@@ -56,7 +56,7 @@ class HiddenMarkov(SolvedModel):
     """
 
     name: ClassVar[str] = "hmm"
-    searches = True
+    effort = 1
     begin: Tensor  # (S,) the chances of the first state
     transitions: Tensor  # (S, S)
     emissions: Tensor  # (S, V)

@@ -73,7 +73,7 @@ class LettersByPlace(SolvedModel):
         longest: int = 1
 
     name = "letters by place"
-    searches = True
+    effort = 1
 
     known: Tensor
 

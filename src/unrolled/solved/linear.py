@@ -51,7 +51,7 @@ class Linear(SolvedModel):
     """
 
     name: ClassVar[str] = "linear"
-    searches = True
+    effort = 1
 
     def __init__(self, task: Task, options: Any) -> None:
         super().__init__(task, options)

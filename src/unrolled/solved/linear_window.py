@@ -79,7 +79,7 @@ class LinearWindow(SolvedModel):
         method: str = ""
 
     name = "linear window"
-    searches = True
+    effort = 1
     starts = True
 
     def __init__(self, task: Task, options: LinearWindow.Options) -> None:

@@ -48,7 +48,7 @@ class MedianForecast(SolvedModel):
         parts: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     name = "median of forecasts"
-    searches = True
+    effort = 2
     starts = True
     combines = True
     built_of = ("arima", "ets", "linear_window")

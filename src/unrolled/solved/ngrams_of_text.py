@@ -108,7 +108,7 @@ class NgramsOfText(SolvedModel):
         features: int | None = None
 
     name: ClassVar[str] = "n-grams of text"
-    searches = True
+    effort = 1
 
     def __init__(self, task: Task, options: Any) -> None:
         super().__init__(task, options)

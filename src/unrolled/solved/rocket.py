@@ -87,7 +87,7 @@ class Rocket(SolvedModel):
         biases: int = 1
 
     name = "rocket"
-    searches = True
+    effort = 1
 
     drawn: Tensor
     mean: Tensor

@@ -52,7 +52,7 @@ class SolvedModel(Model):
         starts: whether a network can learn what it leaves: its errors on the training data are like those on new data.
         built_of: the other solved models that it is built of, so that none of them is solved twice (see `build`).
         combines: whether it answers for several others, so that it errs less than one of them that little data chose.
-        searches: whether weights or orders are searched for, which may take long; those that do not are solved first.
+        effort: 0 for what is counted at once, 1 for systems of equations and short searches, 2 for long searches.
     """
 
     name: ClassVar[str]
@@ -61,7 +61,7 @@ class SolvedModel(Model):
     starts: ClassVar[bool] = False
     built_of: ClassVar[tuple[str, ...]] = ()
     combines: ClassVar[bool] = False
-    searches: ClassVar[bool] = False
+    effort: ClassVar[int] = 0
     columns = None
     layer = None
     writes = False
@@ -189,13 +189,14 @@ def solve_all(
 ) -> dict[str, SolvedModel]:
     """Solve every solved model that can answer ``task``: name of the member -> model.
 
-    A model is not stopped while it is solved, so that the last one may take longer than there is time for.
+    Those of little effort come first. A model is not stopped while it is solved, so that the last one may take longer
+    than there is time for.
 
     Args:
         task, train, seed: as for `SolvedModel.solve`.
         own: ``solved.name`` -> the options of that member.
         names: only these; ``None``: all.
-        seconds: after which no further model that searches is begun; ``None``: no clock is read.
+        seconds: after which no further model of any effort is begun; ``None``: no clock is read.
     """
     until = math.inf if seconds is None else time.monotonic() + seconds
     members: dict[str, type[SolvedModel]] = SOLVED.members()
@@ -209,6 +210,11 @@ def solve_all(
             found[name] = able[name].build(task, parts) if parts else able[name].solve(task, train, options, seed)
         return found[name]
 
-    wanted = sorted((name for name in able if names is None or name in names), key=lambda one: able[one].searches)
-    solving = {name: solved(name) for name in wanted if not able[name].searches or time.monotonic() < until}
+    def affordable(name: str) -> bool:
+        parts = [part for part in able[name].built_of if part in able]
+        built = bool(parts) and all(part in found for part in parts)  # what it is built of is there already
+        return able[name].effort == 0 or built or time.monotonic() < until
+
+    wanted = sorted((name for name in able if names is None or name in names), key=lambda one: able[one].effort)
+    solving = {name: solved(name) for name in wanted if affordable(name)}
     return {name: solving[name] for name in sorted(solving)}

@@ -88,7 +88,7 @@ class WordFeatures(SolvedModel):
         kept: int | None = None
 
     name: ClassVar[str] = "features of words"
-    searches = True
+    effort = 1
 
     def __init__(self, task: Task, options: Any) -> None:
         super().__init__(task, options)
