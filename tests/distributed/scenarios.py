@@ -23,6 +23,7 @@ from distributed.forked import ended, fork
 
 from unrolled import api
 from unrolled.errors import DataError, Elsewhere, Interrupted, TrainingError
+from unrolled.runs.cache_folder import listed
 from unrolled.runs.choosing import Pace
 from unrolled.runs.trained import Trained
 from unrolled.storage import directories
@@ -227,7 +228,7 @@ def only_the_leader_prepares(folder: Path) -> None:
 
         assert (codes := ended(fork(2, work))) == [0, 0], codes
         weights.append(torch_of(out))
-        assert len([*cache.iterdir()]) == 1
+        assert len(listed(cache)) == 1
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from configs import model_config, task_config
 
 from unrolled.data.config import DataConfig
 from unrolled.errors import DataError, SpaceError, UsageError
+from unrolled.runs import directory
 from unrolled.runs.config import RunConfig
-from unrolled.runs.directory import alone, choose, claimed, keep_options
+from unrolled.runs.directory import alone, choose, claimed, is_trained, keep_options
+from unrolled.storage.atomic import beside
 from unrolled.training.config import TrainingConfig
 
 CONFIG = RunConfig(task=task_config(name="tag"), data=DataConfig(), model=model_config(), training=TrainingConfig())
@@ -67,6 +70,24 @@ def test_the_configuration_is_the_first_thing_there(tmp_path: Path) -> None:
     with claimed(tmp_path / "a" / "run", CONFIG):
         assert names(tmp_path / "a" / "run") == ["config.json"]
     assert RunConfig.parse((tmp_path / "a" / "run" / "config.json").read_bytes(), "run") == CONFIG
+
+
+def test_of_two_that_begin_at_once_one_is_refused_and_harms_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as other:
+
+        def beside_again(final: Path) -> Path:
+            monkeypatch.setattr(directory, "beside", beside)
+            other.enter_context(claimed(tmp_path / "run", CONFIG))  # it is as far as the first, and is quicker
+            return beside(final)
+
+        monkeypatch.setattr(directory, "beside", beside_again)
+        with pytest.raises(UsageError, match="being trained by another process"), claimed(tmp_path / "run", CONFIG):
+            pytest.fail("both began")
+        assert names(tmp_path) == ["run"]
+        assert names(tmp_path / "run") == ["config.json"]
+        assert is_trained(tmp_path / "run")
 
 
 @pytest.mark.parametrize("error", [DataError("bad"), UsageError("bad")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -16,7 +17,7 @@ from unrolled.errors import DataError, UsageError, named
 from unrolled.registry import Registry
 from unrolled.runs.config import NEEDED, RunConfig
 from unrolled.runs.options import declared_of, given, of_part
-from unrolled.storage.atomic import discard, set_aside, sweep
+from unrolled.storage.atomic import beside, discard, set_aside, sweep
 from unrolled.storage.directories import space_errors, write_file
 
 __all__ = ["alone", "choose", "claimed", "is_trained", "keep_options"]
@@ -59,12 +60,17 @@ def alone(folder: Path) -> Iterator[None]:
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        _lock(descriptor)
+        try:
+            _lock(descriptor)
+        except BlockingIOError:
+            raise _busy(folder) from None
         yield
-    except BlockingIOError:
-        raise UsageError(f"{folder} is being trained by another process: wait for it, or stop it") from None
     finally:
         os.close(descriptor)
+
+
+def _busy(folder: Path) -> UsageError:
+    return UsageError(f"{folder} is being trained by another process: wait for it, or stop it")
 
 
 def _lock(descriptor: int) -> None:
@@ -103,23 +109,45 @@ def claimed(folder: Path, config: RunConfig) -> Iterator[None]:
     with space_errors(folder), alone(folder) if folder.is_dir() else contextlib.nullcontext():
         sweep(folder.parent, folder.name)
         old = set_aside(folder) if folder.is_dir() else None
-    try:
-        with space_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_file(folder / "config.json", config.model_dump_json(indent=1).encode())
-        with alone(folder):
-            yield
-    except BaseException as error:
-        begun = any((folder / "checkpoints").glob("step-*"))
-        if not begun and (old is not None or isinstance(error, DataError | UsageError)):
-            discard(folder)
-            if old is not None:
+    with contextlib.ExitStack() as lock:
+        try:
+            with space_errors(folder):
+                _begin(folder, config, lock)
+        except BaseException:
+            if old is not None and not folder.exists():
                 old.rename(folder)
-        elif old is not None:
+            raise
+        try:
+            yield
+        except BaseException as error:
+            begun = any((folder / "checkpoints").glob("step-*"))
+            if not begun and (old is not None or isinstance(error, DataError | UsageError)):
+                discard(folder)
+                if old is not None:
+                    old.rename(folder)
+            elif old is not None:
+                discard(old)
+            raise
+        if old is not None:
             discard(old)
+
+
+def _begin(folder: Path, config: RunConfig, lock: contextlib.ExitStack) -> None:
+    """Create ``folder`` under a hidden name, and let it appear when it is locked: nobody sees it without an owner."""
+    new = beside(folder)
+    try:
+        new.mkdir(parents=True)
+        lock.enter_context(alone(new))
+        write_file(new / "config.json", config.model_dump_json(indent=1).encode())
+        try:
+            new.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise _busy(folder) from None
+    except BaseException:
+        discard(new)
         raise
-    if old is not None:
-        discard(old)
 
 
 def keep_options(folder: Path, config: RunConfig, options: dict[str, Any]) -> None:
