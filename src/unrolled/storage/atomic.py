@@ -78,19 +78,34 @@ def in_turn(lock: Path) -> Iterator[None]:
     """Let one process after another into the block; on a file system without locks, all of them.
 
     Args:
-        lock: the file of the lock, which stays.
+        lock: the file of the lock, which the process that leaves removes.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _alone_with(lock)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in WITHOUT_LOCKS:
-                raise
         yield
     finally:
+        with contextlib.suppress(OSError):
+            lock.unlink()
         os.close(descriptor)
+
+
+def _alone_with(lock: Path) -> int:
+    """The file ``lock``, opened and locked."""
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(descriptor), lock.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno in WITHOUT_LOCKS:
+                return descriptor
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # whoever had it has removed it: others no longer see this file
 
 
 def put_in_place(temporary: Path, final: Path) -> None:
