@@ -14,8 +14,10 @@ demo: $(STAMPS)/demo
 	$(BIN)/unrolled demo
 
 # The pages have their own target: the driver of the browser leaves a loop running, in which no other test can start one.
+# What runs in node is there too, since that target installs it.
+IN_NODE := tests/export/test_folder_in_node.py
 test: $(STAMPS)/test
-	$(PYTEST) -n 2 --dist worksteal --ignore tests/browser
+	$(PYTEST) -n 2 --dist worksteal --ignore tests/browser --ignore $(IN_NODE)
 
 # The pages in a real Chromium, which is installed where it is missing and this user may.
 browser: $(STAMPS)/browser
@@ -24,7 +26,7 @@ browser: $(STAMPS)/browser
 	  echo "Chromium could not be installed here, so the tests say why they are skipped"
 	@test -d build/node/node_modules/onnxruntime-web || npm install --silent --prefix build/node onnxruntime-web@1.30.0 || \
 	  echo "onnxruntime-web could not be installed here, so the tests say why they are skipped"
-	$(PYTEST) -n 0 tests/browser tests/export/test_folder_in_node.py
+	$(PYTEST) -n 0 tests/browser $(IN_NODE)
 
 # Six pages of six small models on real data that packages ship: minutes. The picture of three of them is in the README.
 pages: $(STAMPS)/pages

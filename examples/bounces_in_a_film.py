@@ -25,6 +25,6 @@ for number, (positions, bounced) in enumerate(zip(paths.seen, paths.bounced, str
         film.mux(stream.encode())
     rows.append(json.dumps({"file": f"{number}.mp4", "marks": ["bounces" if hit else "flies" for hit in bounced]}))
 (folder / "marks.jsonl").write_text("\n".join(rows))
-trained = ur.fit(folder, target="marks", model=model, hidden=64, steps=150, lr=0.01, batch=32, test=0.2)
+trained = ur.fit(folder, target="marks", model=model, hidden=64, steps=100, lr=0.01, batch=32, test=0.2)
 plain = max(baseline["accuracy"] for baseline in trained.baselines["test"].values())
 print(f"{model}: {trained.metrics['test']['accuracy']:.1%} of the frames are correct; best baseline: {plain:.1%}")

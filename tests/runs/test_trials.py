@@ -95,25 +95,28 @@ def test_two_of_three_workers_die(source: Path, tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.soak
-def test_workers_die_at_any_moment(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_die_at_any_moment(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: Callable[[int, int], int]
+) -> None:
     monkeypatch.setattr(module, "_PAUSE", 0.02)
-    out, trials = tmp_path / "trials", trials_of({"model": ["rnn", "gru"], "lr": [0.1, 0.01], "hidden": [3, 4, 5]}, {})
+    widths = [3, 4, 5][: times(1, 3)]
+    out, trials = tmp_path / "trials", trials_of({"model": ["rnn", "gru"], "lr": [0.1, 0.01], "hidden": widths}, {})
     out.mkdir()
-    times = random.Random(0)
+    dice, rounds = random.Random(0), times(2, 10)
 
     def work(_: int) -> None:
         worker(source, out, trials, lambda *_: time.sleep(0.02))
 
     cut = 0
-    for _ in range(10):
+    for _ in range(rounds):
         children = fork_each(3, work)
-        time.sleep(times.uniform(0.05, 0.6))
+        time.sleep(dice.uniform(0.05, 0.6))
         for child in children[:2]:
             os.kill(child, signal.SIGKILL)
-        time.sleep(times.uniform(0.05, 0.3))
+        time.sleep(dice.uniform(0.05, 0.3))
         os.kill(children[2], signal.SIGKILL)
         cut += ended(children).count(-signal.SIGKILL)
-    assert cut >= 15  # of 30: workers that had something left to do
+    assert 2 * cut >= 3 * rounds  # half of them: workers that had something left to do
     assert ended(fork_each(3, work)) == [0, 0, 0]
     assert set((out / "ended").read_text().split()) == set(trials)
     (out / "ended").write_text("\n".join(trials))  # one that is killed while it ends a trial ends it again
