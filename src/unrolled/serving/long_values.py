@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from unrolled.streaming.pool import Pool
 __all__ = ["LongValues"]
 
 _LONG = 256  # characters, each of which may be a step
+_TURN = 2e-4  # seconds until the loop gets the interpreter back from a long value, several times for each message
 
 
 class LongValues:
@@ -46,11 +48,13 @@ class LongValues:
         if time.monotonic() > item.deadline:
             return ([], Refused("Expired", "the step waited too long for other long ones")), state
         pool = self._pool = self._pool or self._make()
-        handle = pool.open(state)
+        handle, before = pool.open(state), sys.getswitchinterval()
+        sys.setswitchinterval(_TURN)
         try:
             (run,) = pool.push_runs([(handle, item.next_values(1))])
             return run, pool.snapshot(handle)
         finally:
+            sys.setswitchinterval(before)
             pool.close(handle)
 
 

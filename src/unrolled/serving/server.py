@@ -36,7 +36,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _PAUSE = 0.01  # seconds between two looks at whether all answers are sent
 _SENDING = 0.25  # share of the time to end for the answers that are on their way
 _TURN = (
-    2e-4  # seconds: how long the loop waits for a thread that computes, each time that it needs the interpreter again
+    1e-3  # seconds: how long the loop waits for a thread that computes, each time that it needs the interpreter again
 )
 _COLLECT = (50_000, 50, 50)  # thresholds of the collector: with 1 000 connections its pauses were most of the p99
 
