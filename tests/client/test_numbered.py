@@ -25,6 +25,7 @@ def numbered(**options: object) -> Numbered:
     return Numbered(patience=Patience(1e9), **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("saves", [False, True])
 def test_each_value_is_taken_once_whatever_fails(saves: bool, times: Callable[[int, int], int]) -> None:
     failures = 0

@@ -157,6 +157,7 @@ def test_the_end_waits_for_what_runs(load: Trained, held: Held, clients: ThreadP
         assert ask(server).json["error"]["type"] == "Draining"
 
 
+@pytest.mark.soak
 def test_a_real_process(
     load: Trained, monkeypatch: pytest.MonkeyPatch, clients: ThreadPoolExecutor, times: Callable[[int, int], int]
 ) -> None:

@@ -59,6 +59,7 @@ def test_others_are_left_to_pythons_parser(data: bytes) -> None:
     assert not sure(data) and not sure(b"{}\n" + data)
 
 
+@pytest.mark.soak
 def test_mutated_lines(times: Callable[[int, int], int]) -> None:
     choice, seen = random.Random(0), [0, 0]
     for _ in range(times(1500, 200_000)):
