@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 from itertools import takewhile
@@ -200,6 +201,23 @@ def test_a_long_tick_leaves_the_loop_free() -> None:
         await task
 
     run(test)
+
+
+@pytest.mark.parametrize(("bound", "beside"), [(100, True), (3, False)])
+def test_where_much_waits_a_longer_tick_runs_in_the_loop(bound: int, beside: bool) -> None:
+    """In the loop no message is read meanwhile, most of which would have to be refused."""
+
+    async def test(batcher: Batcher, pool: Pool) -> None:
+        batcher._work = 4 * _SHORT
+        await asyncio.gather(step(batcher, session(1), "a"), step(batcher, session(2), "b"))
+        batcher._work = 3 * _SHORT  # of two sessions 30 ms
+        threads: list[int] = []
+        push = pool.push_runs
+        pool.push_runs = lambda runs: threads.append(threading.get_ident()) or push(runs)  # type: ignore[method-assign]
+        await asyncio.gather(step(batcher, session(1), "a"), step(batcher, session(2), "b"))
+        assert [thread != threading.get_ident() for thread in threads] == [beside]
+
+    run(test, waiting=bound)
 
 
 def test_at_the_end_what_was_not_taken_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import pytest
 from serving.loopback import Loopback, Said, serving
 
 from unrolled.runs.trained import Trained
-from unrolled.serving.long_values import LongValues
+from unrolled.serving.long_values import _TURN, LongValues, _short_turns
 
 LONG = "the dog ran to a log 1." * 20
 
@@ -107,3 +108,24 @@ def test_the_end_refuses_it_and_its_session_is_as_before(writer: Trained, held: 
         session = server.service.sessions.here(id_)
         assert session is not None
         assert model.batcher.pool.steps_of(session.handle) == session.n == 0
+
+
+def test_turns_are_short_until_the_last_long_value_is_taken() -> None:
+    """Also where they end in the order in which they began."""
+    usual = sys.getswitchinterval()
+
+    async def take(free: asyncio.Event) -> None:
+        with _short_turns():
+            await free.wait()
+
+    async def test() -> None:
+        events = asyncio.Event(), asyncio.Event()
+        tasks = [asyncio.create_task(take(event)) for event in events]
+        await asyncio.sleep(0)
+        for event, task in zip(events, tasks, strict=True):
+            assert sys.getswitchinterval() == pytest.approx(_TURN)
+            event.set()
+            await task
+        assert sys.getswitchinterval() == usual
+
+    asyncio.run(test())

@@ -117,6 +117,24 @@ def test_many_sessions_come_back_together(load: Trained, make: Make, monkeypatch
     run(load, make(), test, sessions=7)
 
 
+def test_a_damaged_record_harms_no_other_session(load: Trained, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path, 60)
+
+    async def test(service: Service) -> None:
+        ids = [(await service.open(None)).id for _ in range(3)]
+        for id_ in ids:
+            found = await service.sessions.find(id_)
+            found.seen -= 601
+        assert await service.sessions.park() == 3
+        place = store._places[ids[0]]
+        store._places[ids[0]] = place._replace(offset=place.offset + 1)
+        told = await service.steps([(id_, 1, value(1)) for id_ in ids])
+        assert told[0][2]["error"]["message"].startswith("internal error (")
+        assert [answer for _, _, answer, *_ in told[1:]] == [load.stream().push(value(1))] * 2
+
+    run(load, store, test)
+
+
 def test_what_changed_is_saved_and_a_killed_server_goes_on_from_it(load: Trained, tmp_path: Path) -> None:
     live = load.stream()
     ids = []

@@ -205,12 +205,18 @@ class FolderStore(Store):
             try:
                 with self._path(number).open("rb", buffering=0) as file:
                     for index, place in its:
-                        entry = _entries.decode(os.pread(file.fileno(), place.size, place.offset))
-                        found[index] = decoded_record(entry.record)
-            except (OSError, msgspec.DecodeError) as error:
+                        found[index] = _record(os.pread(file.fileno(), place.size, place.offset))
+            except OSError as error:
                 for index, _ in its:
                     found[index] = found[index] or error
         return found
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:010}{_SUFFIX}"
+
+
+def _record(entry: bytes) -> Record | Exception:
+    try:
+        return decoded_record(_entries.decode(entry).record)
+    except msgspec.DecodeError as error:
+        return error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +19,8 @@ __all__ = ["LongValues"]
 
 _LONG = 256  # characters, each of which may be a step
 _TURN = 2e-4  # seconds until the loop gets the interpreter back from a long value, several times for each message
+
+_usual: list[float] = []  # the interval at other times, once for each long value that is under way
 
 
 class LongValues:
@@ -38,7 +41,8 @@ class LongValues:
 
     async def push(self, state: bytes, item: Item) -> tuple[Run, bytes]:
         """The answer to the next value of an item, and the state after it, which was ``state`` before."""
-        return await asyncio.get_running_loop().run_in_executor(self._worker, self._push, state, item)
+        with _short_turns():
+            return await asyncio.get_running_loop().run_in_executor(self._worker, self._push, state, item)
 
     def stop(self) -> None:
         """Begin nothing further."""
@@ -48,14 +52,25 @@ class LongValues:
         if time.monotonic() > item.deadline:
             return ([], Refused("Expired", "the step waited too long for other long ones")), state
         pool = self._pool = self._pool or self._make()
-        handle, before = pool.open(state), sys.getswitchinterval()
-        sys.setswitchinterval(_TURN)
+        handle = pool.open(state)
         try:
             (run,) = pool.push_runs([(handle, item.next_values(1))])
             return run, pool.snapshot(handle)
         finally:
-            sys.setswitchinterval(before)
             pool.close(handle)
+
+
+@contextlib.contextmanager
+def _short_turns() -> Iterator[None]:
+    """The loop soon gets the interpreter back, as long as any long value is under way."""
+    _usual.append(_usual[0] if _usual else sys.getswitchinterval())
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        usual = _usual.pop()
+        if not _usual:
+            sys.setswitchinterval(usual)
 
 
 def _is_long(value: Any) -> bool:

@@ -16,7 +16,7 @@ from unrolled.serving.counters import Metrics
 from unrolled.serving.generation import Generations
 from unrolled.serving.live_session import LiveSession
 from unrolled.serving.predictor import Predictor
-from unrolled.serving.refusals import Refused, about
+from unrolled.serving.refusals import Refused, about, known
 from unrolled.serving.serve_options import ServeOptions
 from unrolled.serving.sessions import Sessions
 from unrolled.serving.store import MemoryStore, Store
@@ -143,7 +143,7 @@ class Service:
             assert session is not None
             try:
                 if isinstance(session, Exception):
-                    raise session
+                    raise known(session)
                 session.seen = now
                 session.model.batcher.submit(session, item)
             except UnrolledError as error:
