@@ -78,7 +78,7 @@ def test_two_of_three_workers_die(source: Path, tmp_path: Path, monkeypatch: pyt
     def work(number: int) -> None:
         def look(name: str, _: Event) -> None:
             (out / f"begun-{number}-{name}").touch()
-            if number < 2:  # these die while the third is in a trial of its own
+            if number < 2:  # these die while the third trains its own trial
                 until(lambda: any(out.glob("begun-2-*")))
                 os.kill(os.getpid(), signal.SIGKILL)
 
@@ -175,3 +175,12 @@ def test_the_command_says_which_is_best_and_goes_on(
     source.unlink()  # nothing of it is read again
     assert main([*words, "--json"]) == 0
     assert '"best": "model-' in capsys.readouterr().out
+
+
+def test_the_command_fails_where_all_trials_have(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("unrolled.api.trials", lambda *_, **__: Trials({}, {"lr-9": "ten steps in a row"}))
+    assert main(["trials", str(source), "--tried", "lr=9", "--out", str(tmp_path / "trials")]) == 1
+    told = capsys.readouterr().err
+    assert "failed: lr-9: ten steps in a row" in told and "all trials have failed: try a lower --lr" in told

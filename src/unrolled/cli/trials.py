@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from unrolled.cli.flags import Flags, options_of
 from unrolled.cli.output import Told, emit, listed, note
 from unrolled.cli.settings import split_list, split_pairs
-from unrolled.errors import UsageError
+from unrolled.errors import TrainingError
 
 __all__ = ["trials"]
 
@@ -50,7 +50,7 @@ def trials(
     for name, reason in found.failed.items():
         note(f"failed: {name}: {reason}", quiet=told.quiet)
     if not found.trained:
-        raise UsageError("all trials have failed: try a lower --lr")
+        raise TrainingError("all trials have failed: try a lower --lr")
     some = next(iter(found.trained.values()))
     split = "test" if "test" in some.metrics else "valid"
     metrics = {name: one.metrics.get(split, {}) for name, one in found.trained.items()}

@@ -89,7 +89,7 @@ class Composer:
         2. Solved models are mixed in while they help; one whose best share is all of it stands alone.
         3. The best solved model stands alone unless what there is now is surely better. Little data to validate on
            cannot tell them apart, and data of another kind, such as a new speaker, misleads a network more.
-        4. A solved model that combines several is mixed in as far as that is no loss on the validation data.
+        4. A solved model that combines several is mixed in as far as that still gains on the validation data.
 
         What the user asked for is kept, a network of a certain kind too.
 
@@ -168,9 +168,9 @@ class Composer:
         )
 
     def _combined(self, config: RunConfig, network: Model) -> tuple[RunConfig, Model]:
-        """With as much of a combination of solved models as the one that stands alone still gains by.
+        """With the largest share of a combination of solved models that still improves the one that stands alone.
 
-        Few data to validate on may prefer a model by chance, by which a new stretch of time then suffers.
+        Little data to validate on may prefer a model by chance, which then does worse on new data.
         """
         name = config.model.alone
         safe = [one for one in _ranked(config, self.task, self.rivals) if self.rivals.solved[one].combines]

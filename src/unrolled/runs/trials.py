@@ -1,4 +1,4 @@
-"""Trials over one folder: each is a run with options of its own, and a lock says which worker trains it.
+"""Trials over one folder: each is a run with its own options, and a lock says which worker trains it.
 
 Several workers, on one machine or on many that share the folder, go over the same trials. One takes those that nobody
 else is training, resumes what a dead one left, and waits for the rest; so each trial is trained once, and every worker
