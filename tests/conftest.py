@@ -28,7 +28,16 @@ def times() -> Callable[[int, int], int]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests, so that no process waits at the end for one that runs them."""
+    for item in items:
+        asks = "times" in getattr(item, "fixturenames", ()) and "times" not in _parameters(item)
+        if asks and not item.get_closest_marker("soak"):
+            raise pytest.UsageError(f"{item.nodeid} asks for `times` without the mark soak: it would never run in full")
     items.sort(key=lambda item: item.path.name not in _LONGEST)
+
+
+def _parameters(item: pytest.Item) -> dict[str, object]:
+    parameters: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    return parameters
 
 
 def pytest_collection_finish() -> None:

@@ -174,6 +174,7 @@ def stepped(task: Task, model: Any) -> Step | UsageError:
         return refused
 
 
+@pytest.mark.soak
 def test_the_answers_of_every_task_and_start_are_its_own(samples: Any, tmp_path: Path) -> None:
     steps = {f"m{number}": made for number, (_, _, made) in enumerate(samples.values()) if isinstance(made, Step)}
     compiled = Compiled(steps, tmp_path, "-O0")
@@ -183,6 +184,7 @@ def test_the_answers_of_every_task_and_start_are_its_own(samples: Any, tmp_path:
             same(compiled.answers(f"m{number}", rows), answered(task, model, made, rows))
 
 
+@pytest.mark.soak
 def test_whatever_has_no_form_in_c_says_so(samples: Any) -> None:
     refused = {name: str(made) for name, (_, _, made) in samples.items() if isinstance(made, UsageError)}
     for name, why in (

@@ -24,7 +24,7 @@ CLOSE = 1e-6
 SLOW = pytest.mark.skipif(os.environ.get("UNROLLED_SOAK") != "1", reason="takes seconds: make soak")
 
 
-@pytest.mark.parametrize("name", ["gru", pytest.param("lstm", marks=SLOW)])
+@pytest.mark.parametrize("name", ["gru", pytest.param("lstm", marks=[SLOW, pytest.mark.soak])])
 @pytest.mark.filterwarnings("ignore")  # torch.onnx warns of its own parts
 def test_a_layer_with_its_state_as_torch_exports_it(name: str) -> None:
     torch.manual_seed(4)

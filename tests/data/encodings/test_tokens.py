@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,12 +118,15 @@ def test_pieces_of_any_size_give_the_same(level: str, framed: bool, size: int, m
     assert [row.tolist() for row in rows(whole, values)] == wanted
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("level", ["words", "bpe"])
-def test_long_texts_are_cut_between_words(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_texts_are_cut_between_words(
+    level: str, monkeypatch: pytest.MonkeyPatch, times: Callable[[int, int], int]
+) -> None:
     text = "".join(f"word{k % 7}{' ' * (k % 3 + 1)}{chr(10) * (k % 5 == 0)}naïve, " for k in range(120))
     whole = fit([text], level)
     wanted = rows(whole, [text])[0].tolist()
-    for size in (150, 1000):
+    for size in (times(150, 31), 1000):
         monkeypatch.setattr(_texts, "pieces", partial(pieces, size=size))
         assert fit([text], level).to_config() == whole.to_config()
         assert rows(whole, [text])[0].tolist() == wanted
