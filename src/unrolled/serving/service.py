@@ -142,13 +142,14 @@ class Service:
             session = sessions.get(id_) or self.sessions.here(id_)
             assert session is not None
             try:
-                if isinstance(session, Exception):
-                    raise known(session)
-                session.seen = now
-                session.model.batcher.submit(session, item)
+                if isinstance(session, LiveSession):
+                    session.seen = now
+                    session.model.batcher.submit(session, item)
+                    continue
+                item.error = known(session)
             except UnrolledError as error:
                 item.error = error
-                waiting.one_is_done()
+            waiting.one_is_done()
         await waiting.done()
         return [self._told(id_, item) for (id_, _, _), item in zip(asked, items, strict=True)]
 
