@@ -124,11 +124,11 @@ def predict(ask: Ask, turn: int) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("does", "quick", "full"), [(come_and_go, 10, 1_000), (predict, 0, 10_000)])
+@pytest.mark.parametrize(("does", "quick", "full"), [(come_and_go, 10, 1_000), (predict, 0, 100_000)])
 def test_what_comes_and_goes_leaves_nothing(
     load: Trained, times: Callable[[int, int], int], does: Callable[[Ask, int], None], quick: int, full: int
 ) -> None:
-    """S22, of which a tenth of the predictions; S20."""
+    """S22, S20."""
     if not (count := times(quick, full)):
         pytest.skip("predictions begin with a process, which takes seconds")
     assert load.folder is not None

@@ -152,7 +152,7 @@ class Stack:
                 failed = self.row(read, state, write, threads)
             else:
                 kept = at if len(taken) == len(x) else at.take(taken, 1)
-                first = kept.ctypes.data
+                first = kept.__array_interface__["data"][0]  # which costs a tenth of `ctypes.data`
                 rows = (first + row * kept.strides[0] for row in range(3))
                 failed = self._steps(self._address, len(taken), *rows, threads)
             if failed:

@@ -44,7 +44,8 @@ def app(
             await service.predictor.stop()
 
     found = Starlette(
-        routes=[
+        routes=[  # they are tried in this order
+            Route("/v1/steps", http.steps, methods=["POST"]),
             Route("/", playground.playground),
             WebSocketRoute("/v1/live", sockets.live),
             WebSocketRoute("/v1/live/many", sockets.many),
@@ -53,7 +54,6 @@ def app(
             Route("/v1/sessions/{session}/steps", http.step, methods=["POST"]),
             Route("/v1/sessions/{session}/snapshot", http.snapshot, methods=["GET"]),
             Route("/v1/sessions/{session}/snapshot", http.replace, methods=["PUT"]),
-            Route("/v1/steps", http.steps, methods=["POST"]),
             Route("/v1/generate", server_events.generate, methods=["POST"]),
             Route("/v1/completions", completions.complete, methods=["POST"]),
             Route("/v1/chat/completions", completions.chat, methods=["POST"]),

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import ipaddress
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -65,12 +66,8 @@ class Guard:
     def _check_host(self, headers: Headers) -> None:
         host = headers.get("host", "")
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-        if name.lower() in self._names:
-            return
-        try:
-            ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
-        except ValueError:
-            raise Refused("Misdirected", "this server does not answer by that name; --name allows one") from None
+        if name.lower() not in self._names and not _is_address(name.removeprefix("[").removesuffix("]")):
+            raise Refused("Misdirected", "this server does not answer by that name; --name allows one")
 
     def _check_origin(self, scope: Scope, headers: Headers) -> str | None:
         """The origin of a page of another site, which was allowed; ``None`` if there is no such page."""
@@ -98,6 +95,15 @@ class Guard:
             raise Refused("Unauthorized", "the token is missing or wrong: send Authorization: Bearer <token>")
 
 
+@lru_cache(64)  # every request asks for one of a few
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 def refusal(error: Refused, path: str = "") -> Response:
     """A refusal as an answer; for a WebSocket it stands in place of the handshake."""
     headers = {"www-authenticate": "Bearer"} if error.kind == "Unauthorized" else retry_after(error)
@@ -123,17 +129,20 @@ async def read_body(request: Request, most: int, seconds: float, keep: Callable[
     Raises:
         Refused: it is longer, or takes longer.
     """
-    too_large = Refused("TooLarge", f"a request has at most {most:,} bytes here")
+
+    def too_large() -> Refused:
+        return Refused("TooLarge", f"a request has at most {most:,} bytes here")
+
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most:
-        raise too_large
+        raise too_large()
     size = 0
     try:
         async with asyncio.timeout(seconds):
             async for piece in request.stream():
                 size += len(piece)
                 if size > most:
-                    raise too_large
+                    raise too_large()
                 keep(piece)
     except TimeoutError:
         raise Refused("Slow", f"the request was not complete after {seconds:g} seconds") from None

@@ -79,7 +79,8 @@ def allowed(
     """
     refused = dict(steps.refused)
     counts = np.bincount(steps.item, minlength=len(slots))
-    counts[list(steps.apart)] = list(map(len, steps.apart.values()))
+    if steps.apart:
+        counts[list(steps.apart)] = list(map(len, steps.apart.values()))
     for item in np.flatnonzero(counts > most).tolist():
         many = f"the value has {counts[item]} steps, at most {most} are taken at once"
         refused[item] = DataError(f"{many}: send it in parts")

@@ -132,8 +132,10 @@ class Pool(Held):
         if ends and len(numbers) < len(answers):
             over = {slot for slot, one in zip(every_slot, answers, strict=True) if isinstance(one, UnrolledError)}
             numbers = [number for number in numbers if every_slot[number] not in over]
-        slots = np.array([every_slot[number] for number in numbers], np.int64)
-        values = [every_value[number] for number in numbers]
+        values = every_value
+        if len(numbers) < len(answers):
+            every_slot, values = ([of[number] for number in numbers] for of in (every_slot, every_value))
+        slots = np.array(every_slot, np.int64)
         remembered = [self._before[slot] for slot in slots.tolist()] if self._remembers else [{}] * len(values)
         steps = self._encode(values, remembered)
         steps, refused = allowed(steps, slots, self._most_steps, ends=ends)

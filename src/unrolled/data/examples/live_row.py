@@ -197,9 +197,10 @@ class LiveRow:
         coder = self.coder
         if name != coder.target or not coder.joined:
             return self._column(values, name)
+        if {*map(type, values)} == {dict}:
+            with contextlib.suppress(KeyError):
+                return [value[name] for value in values]
         whole = [isinstance(value, dict) and name in value for value in values]
-        if all(whole):
-            return [value[name] for value in values]
         parts = zip(*(self._column(values, channel) for channel in coder.joined), strict=True)
         every = zip(whole, values, parts, strict=True)
         return [value[name] if given else list(cells) for given, value, cells in every]
