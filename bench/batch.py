@@ -55,7 +55,7 @@ def _measure(run: str, file: str, verb: str) -> None:
     """Print what one verb takes on one file, as JSON."""
     from unrolled import api
     from unrolled.runs.parts import as_parquet
-    from unrolled.runs.streamed import predicted, sums_of
+    from unrolled.runs.streamed import predicted
 
     trained = api.load(run)
     list(predicted(trained, {"text": ["good food"], "size": [0.5]}))  # everything is imported
@@ -72,7 +72,7 @@ def _measure(run: str, file: str, verb: str) -> None:
         with Path(os.devnull).open("wb") as out:
             out.writelines(as_parquet(predicted(trained, file)))
     else:
-        sums_of(trained, file)
+        trained.evaluate(file)
     spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) - start
     done.set()
     thread.join()

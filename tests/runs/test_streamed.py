@@ -21,12 +21,12 @@ import unrolled as ur
 from unrolled.data.tables.read import read_blocks
 from unrolled.errors import DataError, UsageError
 from unrolled.metrics.scoring import values
-from unrolled.runs import later_data, streamed
+from unrolled.runs import later_data, pieces
 from unrolled.runs.config import RunConfig
 from unrolled.runs.merged import merge_sums, write_sums
 from unrolled.runs.parts import predict_parts
 from unrolled.runs.shards import Shard
-from unrolled.runs.streamed import predicted, sums_of
+from unrolled.runs.streamed import predicted
 from unrolled.runs.trained import Trained
 
 WORDS = ["good food", "bad food", "good wine", "so bad", "never again", "very good"]
@@ -55,10 +55,10 @@ def near(one: Any, other: Any) -> bool:
 def test_pieces_are_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     trained, data = made(name), SAMPLES[name].data
     whole = trained.predict(data)
-    monkeypatch.setattr(streamed, "_ROWS", 4)
-    pieces = list(predicted(trained, data))
-    assert len(pieces) == 3 and len({str(piece.schema) for piece in pieces}) == 1
-    found = pa.concat_tables(pieces)
+    monkeypatch.setattr(pieces, "_ROWS", 4)
+    parts = list(predicted(trained, data))
+    assert len(parts) == 3 and len({str(part.schema) for part in parts}) == 1
+    found = pa.concat_tables(parts)
     assert found.column_names == whole.column_names
     assert all(near(found.column(one).to_pylist(), whole.column(one).to_pylist()) for one in whole.column_names)
 
@@ -67,10 +67,24 @@ def test_pieces_are_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_sums_of_pieces_are_those_of_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     trained, data = made(name), SAMPLES[name].data
     metrics = trained.evaluate(data)
-    monkeypatch.setattr(streamed, "_ROWS", 4)
-    summed = values(sums_of(trained, data))
+    monkeypatch.setattr(pieces, "_ROWS", 4)
+    summed = values(trained.sums(data))
     assert summed.keys() == metrics.keys()
     assert all(summed[one] == pytest.approx(metrics[one], rel=1e-6, abs=1e-9) for one in metrics)
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name != "fill"])
+def test_what_is_examined_in_pieces_is_what_is_examined_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, data = made(name), SAMPLES[name].data
+    whole = trained.examine(data, worst=1_000)
+    monkeypatch.setattr(pieces, "_ROWS", 4)
+    found = trained.examine(data, worst=1_000)
+    assert found.metrics == pytest.approx(whole.metrics, rel=1e-5, abs=1e-7)
+    assert (found.units, found.examined, found.confusion) == (whole.units, whole.examined, whole.confusion)
+    assert [(one.name, one.units) for one in found.by_length] == [(one.name, one.units) for one in whole.by_length]
+    assert [one.value for one in found.worst[:3]] == pytest.approx([one.value for one in whole.worst[:3]], rel=1e-4)
+    known = {(one.row, one.part): (one.inputs, one.right) for one in whole.worst}
+    assert {(one.row, one.part): (one.inputs, one.right) for one in found.worst} == known
 
 
 @pytest.fixture(scope="module")
@@ -229,17 +243,17 @@ def test_sums_that_do_not_belong_together_are_refused(run: Trained, folder: Path
 
 
 def test_a_target_that_is_missing_in_some_pieces(run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamed, "_ROWS", 3)
+    monkeypatch.setattr(pieces, "_ROWS", 3)
     data = {"text": WORDS, "mood": [None, None, None, "happy", "sad", "happy"]}
     known = {"text": WORDS[3:], "mood": data["mood"][3:]}
     part = run.read(data)
-    assert values(sums_of(run, part)) == pytest.approx(run.evaluate(known), rel=1e-6)
+    assert values(run.sums(part)) == pytest.approx(run.evaluate(known), rel=1e-6)
     with pytest.raises(DataError, match="every value of the target is missing|is empty"):
-        sums_of(run, run.read({"text": WORDS, "mood": [None] * 6}))
+        run.sums(run.read({"text": WORDS, "mood": [None] * 6}))
 
 
 def test_memory_does_not_grow_with_the_rows(run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamed, "_ROWS", 16)
+    monkeypatch.setattr(pieces, "_ROWS", 16)
     monkeypatch.setattr(later_data, "read_blocks", partial(read_blocks, size=20_000))
     peaks = []
     for rows in (300, 1_200):

@@ -105,7 +105,7 @@ def test_workers_die_at_any_moment(
     dice, rounds = random.Random(0), times(2, 10)
 
     def work(_: int) -> None:
-        worker(source, out, trials, lambda *_: time.sleep(0.02))
+        worker(source, out, trials, lambda *_: time.sleep(0.1))
 
     cut = 0
     for _ in range(rounds):
@@ -116,7 +116,7 @@ def test_workers_die_at_any_moment(
         time.sleep(dice.uniform(0.05, 0.3))
         os.kill(children[2], signal.SIGKILL)
         cut += ended(children).count(-signal.SIGKILL)
-    assert 2 * cut >= 3 * rounds  # half of them: workers that had something left to do
+    assert cut >= rounds  # a third of them: workers that had something left to do
     assert ended(fork_each(3, work)) == [0, 0, 0]
     assert set((out / "ended").read_text().split()) == set(trials)
     (out / "ended").write_text("\n".join(trials))  # one that is killed while it ends a trial ends it again

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from unrolled.baselines.baseline import BASELINES
@@ -10,7 +12,7 @@ from unrolled.config import default_options
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.tables.sequences import Sequences, drop_missing
-from unrolled.errors import DataError, UsageError, named
+from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.tasks.task import Task
@@ -123,8 +125,8 @@ def _check_longest(longest: int | None, steps: np.ndarray, part: Sequences, colu
         )
 
 
-def check_judged(metrics: dict[str, float], part: Sequences, horizon: int | None) -> None:
-    """Refuse data with nothing in it that a task could score; ``horizon`` is that of a forecast.
+def check_judged(metrics: dict[str, float], data: Any, horizon: int | None) -> None:
+    """Refuse ``data`` with nothing in it that a task could score; ``horizon`` is that of a forecast.
 
     Raises:
         DataError: there are no ``metrics``.
@@ -132,7 +134,8 @@ def check_judged(metrics: dict[str, float], part: Sequences, horizon: int | None
     if not metrics:
         needed = f": a forecast needs more than {horizon} steps" if horizon else ""
         nothing = f"holds nothing that could be scored{needed}"
-        raise DataError(nothing, file=part.origin, hint="give more or longer sequences")
+        origin = data.origin if isinstance(data, Sequences) else Origin(data) if isinstance(data, str) else IN_MEMORY
+        raise DataError(nothing, file=origin, hint="give more or longer sequences")
 
 
 def with_target(part: Sequences, coder: Preprocessor) -> Sequences:

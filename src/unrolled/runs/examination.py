@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from unrolled.page.chart import Chart
 from unrolled.page.notebook import cell, metrics_grid
 from unrolled.tasks.task import Task
 from unrolled.training.backtest import only_steps
-from unrolled.training.units import Unit, units_over
+from unrolled.training.units import Unit, Units
 
 if TYPE_CHECKING:
     from unrolled.models.model import Model
@@ -137,19 +137,18 @@ class Examination:
 def examine(
     network: Model,
     task: Task,
-    part: Sequences,
-    examples: Examples,
+    pieces: Iterable[tuple[Sequences, Examples]],
     config: TrainingConfig,
     device: str,
     *,
     worst: int = 0,
     group: str | None = None,
 ) -> Examination:
-    """Judge a model on ``examples`` as a whole and in parts.
+    """Judge a model on data as a whole and in parts.
 
     Args:
         network, task: the model.
-        part, examples: the data before and after encoding, with the same rows.
+        pieces: the data before and after encoding, with the same rows.
         config, device: as for `unrolled.training.evaluate.evaluate`.
         worst: how many of the worst examples to list, ≥ 0.
         group: a column whose values the metrics are shown for.
@@ -157,46 +156,77 @@ def examine(
     Raises:
         UsageError: there is no column ``group``, or it has no single value for each sequence; or ``worst`` is below 0.
 
-    Cost: one evaluation, and at most a few seconds.
+    Cost: one evaluation, and at most a few seconds for each doubling of the data; memory does not grow with it, but
+        for 9 bytes a row where there are two labels.
     """
     if worst < 0:
         raise UsageError(f"{named('worst')} must be at least 0, got {worst}")
-    names = None if group is None else _names(part, group)
     tally = Tally(len(task.labels)) if task.labels else None
-    ranges = _ranges(examples.horizon)
-    ahead: list[list[Sums]] = [[] for _ in ranges]
+    horizon = task.coder.horizon or 0
+    ranges = _ranges(horizon)
+    ahead: list[Sums] = [{} for _ in ranges]
 
     def watch(outputs: Any, batch: Batch) -> None:
         labelled = None if tally is None else task.labelled(outputs, batch)
         if tally is not None and labelled is not None:
             tally.add(labelled.chosen, labelled.right, labelled.chances)
         for number, steps in enumerate(ranges):
-            asked = torch.zeros(len(batch.rows), examples.horizon, dtype=torch.bool)
+            asked = torch.zeros(len(batch.rows), horizon, dtype=torch.bool)
             asked[:, steps[0] : steps[1]] = True
-            ahead[number].append(added({}, task.judge(outputs, only_steps(batch, asked)), config.own))
+            ahead[number] = added(ahead[number], task.judge(outputs, only_steps(batch, asked)), config.own)
 
-    found = units_over(network, task, examples, config, device, _UNITS, watch)
+    found, rows = Units(_UNITS), dict[int, _Row]()
+    for part, examples in pieces:
+        _check_group(part, group)
+        first = found.rows
+        found.add(network, task, examples, config, device, watch)
+        kept = {unit.row for unit in found.each}
+        rows = {row: one for row, one in rows.items() if row in kept}
+        steps = examples.steps()
+        for row in kept - rows.keys():
+            rows[row] = _row(task, part, row - first, int(steps[row - first]), group, shown=worst > 0)
     own, each = programs(config.own), found.each
     metrics = values(found.total, own)
-    lengths = np.array([int(examples.steps()[unit.row]) for unit in each], np.int64)
     return Examination(
         metrics,
-        _intervals(metrics, each, examples.horizon, own),
+        _intervals(metrics, each, horizon, own),
         *(_label_tables(task, tally) if tally is not None and tally.support.any() else ((), (), ())),
         two_classes=tally.two_classes() if tally is not None else {},
         positive=task.labels[1] if len(task.labels) == 2 else None,
         calibration_error=tally.calibration_error() if tally is not None else None,
         calibration=tuple(tally.calibration()) if tally is not None else (),
-        by_length=tuple(_by_length(each, lengths, own)),
+        by_length=tuple(_by_length(each, np.array([rows[unit.row].steps for unit in each], np.int64), own)),
         by_step=tuple(
-            Share(f"{a + 1}–{b} ahead" if b > a + 1 else f"{b} ahead", found.count, values(_sum(sums), own))
+            Share(f"{a + 1}–{b} ahead" if b > a + 1 else f"{b} ahead", found.count, values(sums, own))
             for (a, b), sums in zip(ranges, ahead, strict=True)
         ),
-        by_group=tuple(_by_group(each, names, own)) if names is not None else (),
-        worst=tuple(_worst(each, worst, task, part, own)),
+        by_group=tuple(_by_group(each, rows, own)) if group is not None else (),
+        worst=tuple(_worst(each, worst, task, rows, own)),
         units=found.count,
         examined=len(each),
     )
+
+
+class _Row(NamedTuple):
+    """What is shown of a row: its steps, its group, where it stands, what is right, and the beginning of its inputs."""
+
+    steps: int
+    group: Any
+    where: int
+    right: Any
+    inputs: dict[str, str]
+
+
+def _row(task: Task, part: Sequences, row: int, steps: int, group: str | None, *, shown: bool) -> _Row:
+    table, target = part.table, task.coder.target
+    name = None if group is None else table.column(group)[row].as_py()
+    if not shown:
+        return _Row(steps, name, 0, None, {})
+    own = target in table.column_names and not task.coder.continues
+    read = [column for column in task.coder.reads if column in table.column_names]
+    inputs = {column: str(table.column(column)[row].as_py())[:_SHOWN] for column in read}
+    right = table.column(target)[row].as_py() if own else None
+    return _Row(steps, name, part.where(target).row(row), right, inputs)
 
 
 def _ranges(horizon: int) -> list[tuple[int, int]]:
@@ -259,21 +289,25 @@ def _by_length(each: list[Unit], lengths: np.ndarray, own: Programs) -> Iterator
             yield Share(name, len(chosen), values(_sum([each[at].sums for at in chosen]), own))
 
 
-def _names(part: Sequences, group: str) -> list[Any]:
-    """The value of the column ``group`` in each row."""
+def _check_group(part: Sequences, group: str | None) -> None:
+    """Refuse a column ``group`` that has no single value for each row.
+
+    Raises:
+        UsageError: it has none, or there is no such column.
+    """
+    if group is None:
+        return
     if group not in part.table.column_names:
         close = did_you_mean(group, part.table.column_names)
         raise UsageError(f"{named('group')}: {part.origin} has no column {group!r}{close}")
-    column = part.table.column(group)
-    if has_time(column.type):
+    if has_time(part.table.column(group).type):
         raise UsageError(f"{named('group')}: {group!r} has a value for each step; name a column with one for each row")
-    return list(column.to_pylist())
 
 
-def _by_group(each: list[Unit], names: list[Any], own: Programs) -> Iterator[Share]:
+def _by_group(each: list[Unit], rows: dict[int, _Row], own: Programs) -> Iterator[Share]:
     found: dict[Any, list[Sums]] = {}
     for unit in each:
-        found.setdefault(names[unit.row], []).append(unit.sums)
+        found.setdefault(rows[unit.row].group, []).append(unit.sums)
     largest = sorted(found.items(), key=lambda item: -len(item[1]))
     for name, sums in largest[:_GROUPS]:
         yield Share(str(name), len(sums), values(_sum(sums), own))
@@ -281,7 +315,7 @@ def _by_group(each: list[Unit], names: list[Any], own: Programs) -> Iterator[Sha
         yield Share(f"{len(largest) - _GROUPS} others", len(rest), values(_sum(rest), own))
 
 
-def _worst(each: list[Unit], most: int, task: Task, part: Sequences, own: Programs) -> Iterator[Worst]:
+def _worst(each: list[Unit], most: int, task: Task, rows: dict[int, _Row], own: Programs) -> Iterator[Worst]:
     """The units with the highest loss or, where a unit has none, with the highest cost in what chose the weights."""
     if not most:
         return
@@ -292,13 +326,8 @@ def _worst(each: list[Unit], most: int, task: Task, part: Sequences, own: Progra
         if measure is not None and not np.isnan(scores[measure]):
             found.append((signs[measure] * scores[measure], measure, scores[measure], unit))
     found.sort(key=lambda item: -item[0])
-    target, where = task.coder.target, part.where(task.coder.target)
-    right = part.table.column(target) if target in part.table.column_names and not task.coder.continues else None
-    read = [name for name in task.coder.reads if name in part.table.column_names]
     several = {unit.row for unit in each if unit.nth}
     for _, measure, value, unit in found[:most]:
-        answer = unit.answer.get(f"{target}_predicted")
-        truth = None if right is None else right[unit.row].as_py()
+        row, answer = rows[unit.row], unit.answer.get(f"{task.coder.target}_predicted")
         nth = unit.nth + 1 if unit.row in several else None
-        inputs = {name: str(part.table.column(name)[unit.row].as_py())[:_SHOWN] for name in read}
-        yield Worst(where.row(unit.row), nth, measure, value, truth, answer, inputs)
+        yield Worst(row.where, nth, measure, value, row.right, answer, row.inputs)

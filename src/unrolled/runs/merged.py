@@ -13,7 +13,6 @@ from unrolled.errors import DataError, UsageError, counted
 from unrolled.metrics.scoring import summed, values
 from unrolled.runs.parts import identity
 from unrolled.runs.shards import Shard, sizes_of
-from unrolled.runs.streamed import sums_of
 from unrolled.runs.trained import Trained
 from unrolled.storage.directories import write_file
 
@@ -40,7 +39,7 @@ def write_sums(
     """
     root, sizes = (source if source.is_dir() else source.parent), sizes_of(source, trained.config.data)
     mine = shard.of(sizes)
-    total = summed(sums_of(trained, str(root / name), beam=beam, device=device) for name in mine)
+    total = summed(trained.sums(str(root / name), beam=beam, device=device) for name in mine)
     said = {
         "format": _FORMAT,
         **identity(trained),

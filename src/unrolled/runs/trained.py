@@ -20,7 +20,7 @@ from unrolled.errors import DataError, UsageError, named
 from unrolled.inspection.describe import Description, describe
 from unrolled.inspection.trace import Change, Keep, Trace, trace
 from unrolled.metrics.metric import Sums
-from unrolled.metrics.scoring import values
+from unrolled.metrics.scoring import summed, values
 from unrolled.models._copies import Copies
 from unrolled.models.model import Model
 from unrolled.runs.checks import check_judged, check_positions, searching, with_target
@@ -31,6 +31,7 @@ from unrolled.runs.exporting import export
 from unrolled.runs.findings import Findings
 from unrolled.runs.later_data import read_later
 from unrolled.runs.live import live_session, many_sessions
+from unrolled.runs.pieces import judged, pieces_of
 from unrolled.runs.predicting import around, fits, is_judged, known_steps, one_row, predictions, with_columns
 from unrolled.runs.results_form import results_form
 from unrolled.runs.unseen import say
@@ -99,15 +100,15 @@ class Trained:
             DataError: the data cannot be read, or lacks a column of the model.
             UsageError: ``beam`` is out of range, or there is no such device.
         """
-        part = self.read(data)
-        metrics = values(self.sums(part, beam=beam, device=device), self.config.training.own)
-        check_judged(metrics, part, self.task.coder.horizon)
+        metrics = values(self.sums(data, beam=beam, device=device), self.config.training.own)
+        check_judged(metrics, data, self.task.coder.horizon)
         return metrics
 
     def sums(self, data: Any, *, beam: int | None = None, device: str = "auto") -> Sums:
         """What `evaluate` makes the metrics of: the sums of two sets of data, added, are those of both together."""
-        task, device = searching(self.task, beam), device_for(device)
-        return sums_over(self._copies.on(device), task, self._judged(data)[1], self.config.training, device)
+        task, device, training = searching(self.task, beam), device_for(device), self.config.training
+        network = self._copies.on(device)
+        return summed(sums_over(network, task, examples, training, device) for _, examples in self._judged(data))
 
     def examine(
         self, data: Any, *, worst: int = 0, group: str | None = None, beam: int | None = None, device: str = "auto"
@@ -123,10 +124,9 @@ class Trained:
             DataError, UsageError: as for `evaluate`; or there is no column ``group``, or ``worst`` is below 0.
         """
         task, device = searching(self.task, beam), device_for(device)
-        part, examples = self._judged(data)
         network = self._copies.on(device)
-        found = examine(network, task, part, examples, self.config.training, device, worst=worst, group=group)
-        check_judged(found.metrics, part, task.coder.horizon)
+        found = examine(network, task, self._judged(data), self.config.training, device, worst=worst, group=group)
+        check_judged(found.metrics, data, task.coder.horizon)
         return found
 
     def backtest(self, data: Any, origins: int, *, device: str = "auto") -> Backtest:
@@ -320,7 +320,7 @@ class Trained:
             data: as for `evaluate`.
             epoch: each has another order.
         """
-        _, examples = self._judged(data)
+        examples = self.encode(self.read(data), target=True)
         return Loader(examples, training_plan(examples, self.task.batching, self.config.training, epoch))
 
     def _answering(self, part: Sequences, examples: Examples) -> tuple[np.ndarray, Plan]:
@@ -328,10 +328,10 @@ class Trained:
         width = max(self.task.outputs, self.config.model.hidden)
         return known, answering_plan(examples, known, self.task.batching, self.config.training, width)
 
-    def _judged(self, data: Any) -> tuple[Sequences, Examples]:
-        """``data`` before and after encoding, without the rows that have no target."""
-        part = with_target(self.read(data), self.task.coder)
-        return part, self.encode(part, target=True)
+    def _judged(self, data: Any) -> Iterator[tuple[Sequences, Examples]]:
+        """``data`` before and after encoding, without the rows that have no target, piece by piece."""
+        pieces = pieces_of(data, self.config.data, self.task)
+        return judged(pieces, lambda part: self.encode(part, target=True), self.task)
 
     def encode(self, part: Sequences, *, target: bool) -> Examples:
         """``part`` as numbers.

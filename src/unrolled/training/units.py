@@ -23,7 +23,7 @@ from unrolled.training.config import TrainingConfig
 from unrolled.training.evaluate import run_over
 from unrolled.training.plans import evaluation_plan
 
-__all__ = ["Unit", "Units", "alone", "units_over"]
+__all__ = ["Unit", "Units", "alone"]
 
 Watch = Callable[[Any, Batch], None]
 
@@ -48,69 +48,87 @@ class Unit:
     answer: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
 class Units:
-    """A split judged as a whole, and at most so many of its units by themselves.
+    """A split judged as a whole, piece by piece, and some of its units by themselves.
+
+    Args:
+        most: the units to judge by themselves, ≥ 1: of more, each second, fourth, eighth, … is kept.
 
     Attributes:
         total: the sums of the metrics over the whole split.
-        each: the units, evenly spaced if there are too many.
         count: how many units there are in all.
+        rows: how many rows there are.
     """
 
-    total: Sums
-    each: list[Unit]
-    count: int
+    def __init__(self, most: int) -> None:
+        self.total, self.count, self.rows = Sums(), 0, 0
+        self._most, self._stride = most, 1
+        self._each: list[tuple[int, Unit]] = []
+
+    @property
+    def each(self) -> list[Unit]:
+        """The units that were judged by themselves."""
+        return [unit for _, unit in self._each]
+
+    def add(
+        self,
+        network: Model,
+        task: Task,
+        examples: Examples,
+        config: TrainingConfig,
+        device: str,
+        watch: Watch | None = None,
+    ) -> None:
+        """Judge the next rows as `evaluate` does, and their units by themselves.
+
+        Args:
+            network, task, examples, config, device: as for `evaluate`.
+            watch: is called with the outputs for each batch, and the batch.
+
+        Cost: one evaluation, and half a millisecond for each unit that is judged by itself.
+        """
+        loader = Loader(examples, evaluation_plan(examples, task.batching, config, network.causal))
+        own, nth = programs(config.own), dict[int, int]()
+        for outputs, batch in run_over(network, loader, device):
+            judged = task.judge(outputs, batch)
+            self.total = added(self.total, judged, own)
+            if watch is not None:
+                watch(outputs, batch)
+            for at, row in enumerate(batch.rows.tolist()):
+                place = nth[row] = nth.get(row, -1) + 1
+                if self.keeps and int(batch.lengths[at]):
+                    unit = _unit(task, outputs, batch, judged, at, own)
+                    self.keep(Unit(self.rows + row, place, *unit))
+                self.count += 1
+        self.rows += len(examples.steps())
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the next unit is judged by itself."""
+        return self.count % self._stride == 0
+
+    def keep(self, unit: Unit) -> None:
+        """Keep the next unit, and of too many only each second one."""
+        self._each.append((self.count, unit))
+        if len(self._each) > self._most:
+            self._stride *= 2
+            self._each = [one for one in self._each if one[0] % self._stride == 0]
 
 
-def units_over(
-    network: Model,
-    task: Task,
-    examples: Examples,
-    config: TrainingConfig,
-    device: str,
-    most: int,
-    watch: Watch | None = None,
-) -> Units:
-    """Judge ``examples`` as `evaluate` does, and up to about ``most`` of its units by themselves.
-
-    Args:
-        network, task, examples, config, device: as for `evaluate`.
-        most: the units to judge by themselves, ≥ 1.
-        watch: is called with the outputs for each batch, and the batch.
-
-    Cost: one evaluation, and half a millisecond for each unit.
-    """
-    loader = Loader(examples, evaluation_plan(examples, task.batching, config, network.causal))
-    count = sum(len(loader.plan[index].rows) for index in range(len(loader)))
-    stride, seen, nth = max(1, -(-count // most)), 0, dict[int, int]()
-    total, own = Sums(), programs(config.own)
-    each: list[Unit] = []
-    for outputs, batch in run_over(network, loader, device):
-        judged = task.judge(outputs, batch)
-        total = added(total, judged, own)
-        if watch is not None:
-            watch(outputs, batch)
-        for at, row in enumerate(batch.rows.tolist()):
-            place = nth[row] = nth.get(row, -1) + 1
-            if (seen + at) % stride == 0 and int(batch.lengths[at]):
-                each.append(_unit(task, outputs, batch, judged, at, place, own))
-        seen += len(batch.rows)
-    return Units(total, each, count)
-
-
-def _unit(task: Task, outputs: Any, batch: Batch, judged: Answers, at: int, nth: int, own: Programs) -> Unit:
-    row = int(batch.rows[at])
+def _unit(
+    task: Task, outputs: Any, batch: Batch, judged: Answers, at: int, own: Programs
+) -> tuple[Sums, dict[str, Any]]:
+    """The sums of the metrics of the row at ``at``, and the answer to it."""
     written = [answer for answer in judged if isinstance(answer, _WRITTEN)]
     if written or not isinstance(outputs, Tensor):  # what was searched for is not searched for again
         parts: list[dict[str, Any]] = [{part: getattr(one, part)[at : at + 1] for part in _PARTS} for one in written]
         found = [replace(one, **part) for one, part in zip(written, parts, strict=True)]
-        return Unit(row, nth, added({}, tuple(found), own), {})
+        return added({}, tuple(found), own), {}
     one = alone(batch, at)
     # A model that continues its input has many answers to a unit, of which `answers` gives the last.
     answers = {} if task.coder.continues else task.answers(outputs[at : at + 1], one)
     answer = {name: values[0] for name, values in answers.items()}
-    return Unit(row, nth, added({}, task.judge(outputs[at : at + 1], one), own), answer)
+    return added({}, task.judge(outputs[at : at + 1], one), own), answer
 
 
 def alone(batch: Batch, at: int) -> Batch:
