@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import unrolled as ur
+from unrolled.runs import pieces, traced_rows
 from unrolled.runs.inspecting import Inspection
 from unrolled.runs.trained import Trained
 
@@ -42,6 +43,21 @@ def test_a_row_without_a_target_keeps_its_number(sums: Trained) -> None:
     without = ur.inspect(sums, {"x": rows, "y": [None, 1.0, 2.0]})
     assert without.trace.difference <= 1e-5
     assert not isinstance(without.reach, str)  # the other rows have targets
+
+
+def test_of_much_data_the_first_rows_are_looked_at_and_the_one_asked_for(
+    sums: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [[number / 10, 0.5] * 15 for number in range(9)]
+    data = {"x": rows, "y": [float(number) for number in range(9)]}
+    whole = ur.inspect(sums, data, row=4)
+    monkeypatch.setattr(pieces, "_ROWS", 2)
+    monkeypatch.setattr(traced_rows, "_ROWS", 2)
+    monkeypatch.setattr(traced_rows, "_MOST", 3)
+    some = ur.inspect(sums, data, row=4)
+    assert some.notes[0] == "only the first 6 rows of your data were looked at"
+    assert some.trace.outputs.equal(whole.trace.outputs) and not whole.notes
+    assert not ur.inspect(sums, data, row=8).notes
 
 
 def test_data_in_which_every_target_is_missing_has_no_loss(sums: Trained) -> None:

@@ -239,7 +239,8 @@ def inspect_run(
 
     Args:
         trained: the model.
-        data: a path or a table in memory. Default: the validation split of the run, else its test split.
+        data: a path or a table in memory, of which at most about the first 50 000 rows are looked at, and ``row``.
+            Default: the validation split of the run, else its test split.
         row: the row whose steps are looked at one by one, from 0.
         steps: which of its steps, where there is an answer for each; at most 1 000 steps before them are read first.
             Default: the first 1 000, in a split by time the first of that split.
@@ -257,7 +258,7 @@ def inspect_run(
     Cost: 256 answers with 1 000 steps each, forward about four times and backward once, the trace of a row, and
         those of `search_units`, `dynamics` and `beside`.
     """
-    part, name, notes = data_of(trained, data, text)
+    part, name, notes = data_of(trained, data, row, text)
     with gathered():  # `measured` says it
         other = None if against is None else beside(trained, against, part, row)
         found = traced_row(trained, part, row, steps)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from unrolled.data.config import DataConfig
 from unrolled.data.examples.examples import Examples
@@ -15,7 +19,7 @@ from unrolled.runs.later_data import later_blocks
 from unrolled.runs.unseen import gathered
 from unrolled.tasks.task import Task
 
-__all__ = ["Once", "judged", "pieces_of"]
+__all__ = ["Once", "first_rows", "judged", "pieces_of"]
 
 _ROWS, _BYTES = 1 << 14, 1 << 26  # of a piece, at most: its answers are Python's objects for a moment
 _log = logging.getLogger(__name__)
@@ -65,6 +69,25 @@ def judged(
         yield part, examples
     if not some and unknown is not None:
         with_target(unknown, task.coder)  # says what is wrong with a target that is never known
+
+
+def first_rows(pieces: Iterator[Sequences], rows: int) -> tuple[Sequences, bool]:
+    """The first pieces with at least so many rows as one, and whether there are more.
+
+    Args:
+        pieces: at least one, of the same columns.
+        rows: how many rows, ≥ 1.
+    """
+    found = [next(pieces)]
+    while sum(map(len, found)) < rows and (piece := next(pieces, None)) is not None:
+        found.append(piece)
+    if len(found) == 1:
+        return found[0], next(pieces, None) is not None
+    places = np.concatenate([np.arange(len(one)) if one.rows is None else one.rows for one in found])
+    firsts = [one.first for one in found if one.first is not None]
+    first = np.concatenate(firsts) if len(firsts) == len(found) else None
+    table = pa.concat_tables([one.table for one in found])
+    return replace(found[0], table=table, first=first, rows=places), next(pieces, None) is not None
 
 
 class Once:

@@ -17,20 +17,22 @@ from unrolled.inspection.saturation import USED
 from unrolled.inspection.trace import Keep, Trace, trace
 from unrolled.runs.continuation import check_seen
 from unrolled.runs.held_out import held_out_again
+from unrolled.runs.pieces import first_rows, pieces_of
 from unrolled.runs.predicting import is_judged, one_row
 from unrolled.runs.trained import Trained
 
 __all__ = ["TracedRow", "data_of", "traced_row", "traces_from"]
 
 _STEPS = 1_000  # steps that are traced, and read before them
+_MOST = 50_000  # rows of the data that are looked at, about
 _ROWS = 32  # rows that are traced for their gates, where rows are short
 
 
-def data_of(trained: Trained, data: Any, text: str | None = None) -> tuple[Sequences, str, tuple[str, ...]]:
+def data_of(trained: Trained, data: Any, row: int, text: str | None = None) -> tuple[Sequences, str, tuple[str, ...]]:
     """The data, its name, and what the user should know about it.
 
     Args:
-        trained, data, text: as for `inspect_run`.
+        trained, data, row, text: as for `inspect_run`.
 
     Raises:
         DataError: the data cannot be read; or none is given, and that of the run is gone or has changed.
@@ -39,8 +41,9 @@ def data_of(trained: Trained, data: Any, text: str | None = None) -> tuple[Seque
     if text is not None:
         return _of_text(trained, data, text), "the given text", ()
     if data is not None:
-        part = trained.read(data)
-        return part, str(part.origin), ()
+        part, more = first_rows(pieces_of(data, trained.config.data, trained.task), max(_MOST, row + _ROWS))
+        note = (f"only the first {len(part):,} rows of {part.origin} were looked at",) if more else ()
+        return part, str(part.origin), note
     run, instead = str(trained.folder or "the model"), "give the data to inspect it on"
     splits = held_out_again(trained.config, run, instead)
     if not splits:
