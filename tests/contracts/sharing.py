@@ -1,4 +1,4 @@
-"""What C16 trains: each task and a model of each family, for a few steps, whole, in micro-batches and on ranks.
+"""What C16 trains: each task and a model of each family, for a few steps, whole, in micro-batches, on ranks, and both.
 
 python sharing.py FOLDER STEPS RANKS BATCH
 """
@@ -46,9 +46,9 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a forecast that knows a plan": ("forecast ahead", "lstm", {}),
     "a written answer": ("translate", "gru", {}),
     "a written answer, attention": ("translate two texts", "transformer", {"lr": 0.002}),
-    "items, some of which are compared": ("items", "gru", {"lr": 0.002}),
+    "items, some of which are compared": ("items", "gru", {}),
 }
-HOW = ("whole", "micro-batches", "ranks")
+HOW = ("whole", "micro-batches", "ranks", "ranks with micro-batches")
 
 
 def trained(folder: Path, name: str, steps: int, batch: int, together: Together = ALONE, micro: int = 1) -> None:
@@ -73,6 +73,7 @@ def main(folder: Path, steps: int, ranks: int, batch: int) -> None:
     def on_ranks(_: int) -> None:
         for name in CASES:
             trained(folder / "ranks", name, steps, batch, join())
+            trained(folder / "ranks with micro-batches", name, steps, batch, join(), micro=2)
 
     children = fork(ranks, on_ranks)
     for name in CASES:

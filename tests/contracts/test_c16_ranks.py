@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import warm
-from contracts.sharing import CASES
+from contracts.sharing import CASES, HOW
 from samples import SAMPLES, ours
 from torch import Tensor
 
@@ -15,7 +15,6 @@ from unrolled.state import concatenate
 from unrolled.training import checkpoint
 
 _TOLERANCE = 1e-5  # of each number, relative where it is above 1
-_SAMPLED = 5e-4  # a row of a sampled softmax whose gradient is 0 in one order of the sum takes steps of its rounding
 _PROGRAM = Path(__file__).with_name("sharing.py").read_text("utf-8")
 
 
@@ -34,14 +33,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int, int], 
     return of
 
 
-@pytest.mark.parametrize("how", ["ranks", "micro-batches"])
+@pytest.mark.parametrize("how", HOW[1:])
 @pytest.mark.parametrize("name", CASES)
 def test_a_batch_that_is_shared_is_the_batch(name: str, how: str, made: Callable[[int, int, int], Path]) -> None:
     same(made(5, 2, 3), name, how)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("how", ["ranks", "micro-batches"])
+@pytest.mark.parametrize("how", HOW[1:])
 @pytest.mark.parametrize("name", CASES)
 def test_it_stays_so_with_fewer_rows_than_ranks(
     name: str, how: str, made: Callable[[int, int, int], Path], times: Callable[[int, int], int]
@@ -59,10 +58,9 @@ def same(folder: Path, name: str, how: str) -> None:
     """Weights, averages, moments, carried states and metrics are those of one process."""
     (expected, best), (found, its_best) = (ends_of(folder / way / name) for way in ("whole", how))
     assert found.keys() == expected.keys()
-    tolerance = _SAMPLED if "items" in name else _TOLERANCE
     far = {key: apart(found[key], expected[key]) for key in expected}
     worst = max(far, key=far.__getitem__)
-    assert far[worst] <= tolerance, f"{worst} differs by {far[worst]:.2g}"
+    assert far[worst] <= _TOLERANCE, f"{worst} differs by {far[worst]:.2g}"
     assert its_best == {key: pytest.approx(value, rel=1e-6, abs=1e-6) for key, value in best.items()}
 
 

@@ -39,8 +39,13 @@ def test_a_row_without_a_gradient_stays_as_it_is() -> None:
     weight = nn.Parameter(torch.ones(4, 2))
     optimizer = torch.optim.AdamW([weight], lr=0.1, weight_decay=0.5)
     for _ in range(3):
-        weight.grad = sparse(torch.ones(4, 2), [1]).coalesce()
+        gradient = torch.ones(4, 2)
+        gradient[3] = 0.0  # as where padding is read
+        weight.grad = sparse(gradient, [1, 3]).coalesce()
         step_rows(optimizer)
+    weight.grad = sparse(torch.zeros(4, 2), [2]).coalesce()
+    step_rows(optimizer)
+    assert optimizer.state[weight]["step"] == 3
     assert torch.equal(weight[[0, 2, 3]], torch.ones(3, 2))
     assert bool((weight[1] < 0.8).all())
     assert not optimizer.state[weight]["exp_avg"][[0, 2, 3]].any()

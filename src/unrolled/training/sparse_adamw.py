@@ -41,8 +41,9 @@ def step_rows(optimizer: torch.optim.AdamW) -> None:
         m_r \leftarrow \beta_1 m_r + (1 - \beta_1) g_r, \quad v_r \leftarrow \beta_2 v_r + (1 - \beta_2) g_r^2, \quad
         W_r \leftarrow (1 - \eta \lambda) W_r - \eta \hat m_r / (\sqrt{\hat v_r} + \epsilon)
 
-    Rows without a gradient do not change: their moments do not decay, and neither do their weights. The moments are
-    part of AdamW's own state, so checkpoints include them.
+    Rows without a gradient do not change: their moments do not decay, and neither do their weights. A row of zeros has
+    none: it only stands where padding was read, which must change nothing. The moments are part of AdamW's own state,
+    so checkpoints include them.
 
     Cost: O(S H) a step; the moments are 2 V H numbers.
 
@@ -56,6 +57,10 @@ def step_rows(optimizer: torch.optim.AdamW) -> None:
                 continue
             rows, g = parameter.grad.indices()[0], parameter.grad.values()  # (S,), (S, H)
             parameter.grad = None
+            real = g.any(1)
+            if not real.any():
+                continue
+            rows, g = rows[real], g[real]
             state = optimizer.state[parameter]
             if not state:
                 state["step"] = torch.zeros((), device=parameter.device)
