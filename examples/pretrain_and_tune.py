@@ -21,8 +21,8 @@ def named(first: int, last: int, rows: int) -> dict[str, list[str]]:
 
 plain = [f"{noun} {dice.choice(verbs[kind])}" for noun, kind in zip(*named(0, 40, 2000).values(), strict=True)]
 few, held_out = named(0, 10, 60), named(10, 40, 200)  # the held-out nouns never have a label
-size = {"model": model, "hidden": 32, "letters": False}
-pretrained = ur.fit({"text": plain}, task="fill", steps=400, lr=5e-3, **size)
+size = {"model": model, "hidden": 64, "letters": False}
+pretrained = ur.fit({"text": plain}, task="fill", steps=1600, **size)
 how = {"target": "kind", "kinds": {"text": "tokens"}, "steps": 60}
 tuned, fresh = ur.fit(few, init_from=pretrained.folder, **how), ur.fit(few, **size, **how)
 for name, trained in (("fine-tuned", tuned), ("from scratch", fresh)):

@@ -57,7 +57,7 @@ class Case:
     @functools.cache  # noqa: B019 - there are a few hundred cases, and their networks are tiny
     def network(self, dtype: torch.dtype = torch.float32) -> Network:
         """The same weights each time, which tests only read."""
-        torch.default_generator.manual_seed(11)
+        torch.default_generator.manual_seed(5)
         options: dict[str, Any] = {"name": self.model, "layers": 2, "hidden": 5, "pool": self.pool, "window": 4}
         return (
             Network(COLUMNS[self.columns], model_config(**options), outputs=3, pooled=self.pool is not None)

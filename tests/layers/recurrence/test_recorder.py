@@ -46,6 +46,7 @@ def test_what_takes_more_than_the_budget_is_dropped_the_largest_first() -> None:
 
 
 def test_attention_over_the_budget_is_declined_and_the_rest_is_kept() -> None:
+    torch.manual_seed(0)
     layer, x = Transformer(3, 8, 2, heads=2), torch.randn(1, 50, 3)
     weights = 4 * 50 * 50 * 2
     expected = layer(x)[0]
@@ -58,7 +59,7 @@ def test_attention_over_the_budget_is_declined_and_the_rest_is_kept() -> None:
             with watching(recorder := Recorder(layer, budget=budget)):
                 y, _ = layer(x)
             assert recorder.dropped == dropped
-            torch.testing.assert_close(y, expected, atol=1e-6, rtol=0)
+            torch.testing.assert_close(y, expected, atol=1e-5, rtol=0)  # C1: attention
 
 
 def test_what_may_be_changed_is_computed_over_the_budget_too_but_not_kept() -> None:
