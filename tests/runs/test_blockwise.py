@@ -50,10 +50,22 @@ def as_parquet(path: Path, table: dict[str, list[Any]]) -> None:
     pa.parquet.write_table(pa.table(table), path, row_group_size=30)
 
 
+def as_folder(path: Path, table: dict[str, list[Any]]) -> None:
+    """Files of 7, 40 and 43 rows in three formats, and one that is left out, below two folders."""
+    (path / "deeper").mkdir(parents=True)
+    parts = {name: np.split(np.array(cells, object), [7, 47]) for name, cells in table.items()}
+    first, second, third = ({name: of[k].tolist() for name, of in parts.items()} for k in range(3))
+    as_csv(path / "a.csv", first)
+    as_jsonl(path / "b.jsonl", second)
+    as_parquet(path / "deeper" / "c.parquet", third)
+    as_csv(path / "deeper" / "other.csv", {"another": [1, 2, 3]})
+
+
 WRITE: dict[str, Callable[[Path, dict[str, list[Any]]], None]] = {
     "csv": as_csv,
     "jsonl": as_jsonl,
     "parquet": as_parquet,
+    "folder": as_folder,
 }
 
 
@@ -111,14 +123,19 @@ def test_what_is_prepared_in_blocks_is_what_is_prepared_in_one(
     assert all(one == found[-1] for one in found)
 
 
-def test_what_is_prepared_in_blocks_is_what_is_prepared_at_once(tmp_path: Path, sized: Callable[[int], None]) -> None:
-    path = tmp_path / "data.csv"
-    as_csv(path, rows(90))
+@pytest.mark.parametrize("form", ["csv", "folder"])
+def test_what_is_prepared_in_blocks_is_what_is_prepared_at_once(
+    form: str, tmp_path: Path, sized: Callable[[int], None]
+) -> None:
+    path = tmp_path / f"data.{form}"
+    WRITE[form](path, rows(90))
     sized(300)
     made, encoded = prepare(path, tmp_path / "run", valid=0.2)
     whole = read(path)
     known = [n for n, label in enumerate(whole.table.column("label").to_pylist()) if label is not None]
-    sides = Draw(0, "data.csv", 0.0, 0.2)(np.arange(90))
+    files = {"a.csv": 7, "b.jsonl": 40, "deeper/c.parquet": 43} if form == "folder" else {"data.csv": 90}
+    drawn = [Draw(0, 0.0, 0.2)(name, np.arange(count)) for name, count in files.items()]
+    sides = {split: np.concatenate([one[split] for one in drawn]) for split in drawn[0]}
     train = whole.take(np.array([n for n in known if sides["train"][n]]))
     coder = Preprocessor.fit(train, made.roles, preparation_of(made.config, made.roles, whole.kinds, started=False))
     assert coder.to_files() == encoded.measured.task.coder.to_files()
@@ -131,8 +148,13 @@ def test_what_is_prepared_in_blocks_is_what_is_prepared_at_once(tmp_path: Path, 
     assert np.array_equal(at_once.target.values, encoded.train.target.values)
     assert encoded.splits.valid is not None
     assert encoded.splits.valid.table.to_pydict() == {
-        name: [cells[n] for n in known if sides["valid"][n]] for name, cells in whole.table.to_pydict().items()
+        name: [cells[n] for n in known if sides["valid"][n]]
+        for name, cells in whole.table.to_pydict().items()
+        if name != "file"
     }
+    held = [n for n in known if sides["valid"][n]]
+    places = [encoded.splits.valid.origin.place(encoded.splits.valid.where("text").row(k)) for k in range(len(held))]
+    assert places == [whole.origin.place(n + 1) for n in held]
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2], [True, False], [1.5, 2.5]])
@@ -151,7 +173,7 @@ def test_labels_keep_their_type(labels: list[Any], tmp_path: Path, sized: Callab
 
 
 def test_no_encoding_sees_a_row_that_is_held_out(tmp_path: Path, sized: Callable[[int], None]) -> None:
-    table, sides = rows(200), Draw(0, "data.csv", 0.2, 0.2)(np.arange(200))
+    table, sides = rows(200), Draw(0, 0.2, 0.2)("data.csv", np.arange(200))
     for n in range(200):
         if not sides["train"][n]:
             table["text"][n], table["score"][n] = "planted", 1e6
@@ -168,12 +190,12 @@ def test_no_encoding_sees_a_row_that_is_held_out(tmp_path: Path, sized: Callable
 
 
 def test_a_row_keeps_its_side_when_rows_are_added() -> None:
-    few, many = (Draw(3, "a.csv", 0.1, 0.2)(np.arange(count)) for count in (1_000, 50_000))
+    few, many = (Draw(3, 0.1, 0.2)("a.csv", np.arange(count)) for count in (1_000, 50_000))
     assert all(np.array_equal(few[name], many[name][:1_000]) for name in few)
     assert abs(many["test"].mean() - 0.1) < 0.01
     assert abs(many["valid"].mean() - 0.18) < 0.01
     assert (sum(many.values()) == 1).all()
-    assert not np.array_equal(many["valid"], Draw(3, "b.csv", 0.1, 0.2)(np.arange(50_000))["valid"])
+    assert not np.array_equal(many["valid"], Draw(3, 0.1, 0.2)("b.csv", np.arange(50_000))["valid"])
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ encode each row. Which rows are held out is a pure function of the seed and the 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from unrolled.data.encodings.facets import Labels, Statistics, Streamed
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
+from unrolled.data.io.folder import bytes_of
 from unrolled.data.io.hashed import hashed
 from unrolled.data.store.prepared_store import Store, Writer
 from unrolled.data.tables.read import read_blocks
@@ -44,15 +46,14 @@ Say = Callable[[str], None]
 
 
 def large(source: Any) -> bool:
-    """Whether ``source`` is a file that is prepared block by block if it can be."""
-    if not isinstance(source, str | Path) or str(source) == "-":
+    """Whether ``source`` is a file or a folder that is prepared block by block if it can be."""
+    if not isinstance(source, str | Path) or str(source) == "-" or not Path(source).exists():
         return False
-    path = Path(source)
-    return path.is_file() and path.stat().st_size >= LARGE
+    return bytes_of(Path(source)) >= LARGE
 
 
 def suits(head: Sequences, data: DataConfig, roles: Roles, preparation: Preparation) -> bool:
-    """Whether data with such a beginning can be prepared block by block: each row is one example, in one file.
+    """Whether data with such a beginning can be prepared block by block: each row is one example.
 
     Args:
         head: its beginning.
@@ -80,16 +81,46 @@ def _statistics(part: Sequences, name: str, roles: Roles, preparation: Preparati
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """Which rows are held out.
+
+    Attributes:
+        seed: which choice.
+        test, valid: the shares.
+    """
+
+    seed: int
+    test: float
+    valid: float
+
+    def __call__(self, file: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """The name of each split -> (N,) bool: which of ``rows`` are in it.
+
+        The choice depends on the name of the file too, so that a file more changes no row's side.
+        """
+        test = self._drawn(file, _TEST, rows) < self.test
+        valid = ~test & (self._drawn(file, _VALID, rows) < self.valid)
+        return {"train": ~test & ~valid, "valid": valid, "test": test}
+
+    def _drawn(self, file: str, use: int, rows: np.ndarray) -> np.ndarray:
+        name = np.frombuffer(file.encode(), np.uint8)
+        keys = (np.array([self.seed]), *(letter[None] for letter in name), np.array([use]))
+        drawn: np.ndarray = hashed(*keys, rows) * 2.0**-64
+        return drawn
+
+
+@dataclass(frozen=True, slots=True)
 class Blocks:
     """A large table, to be gone over several times.
 
     Attributes:
-        path: of its file.
+        path: of its file or folder.
         config: how it is read.
         names: the columns that are used.
         kinds: column -> kind.
         read_as: the kinds of those that are read as texts or numbers however they are written, as in the beginning.
         target: the column to predict; rows without it are left out.
+        sizes: file -> its rows, once they have been gone over.
     """
 
     path: Path
@@ -98,43 +129,32 @@ class Blocks:
     kinds: Mapping[str, str]
     read_as: Mapping[str, str]
     target: str
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Sequences]:
         given = {"kinds": dict(self.read_as), "target": (), "inputs": (), "ignore": ()}
         later, timed = self.config.model_copy(update=given), dict.fromkeys(self.names, False)
         for part in read_blocks(self.path, later, False, (), timed, size=BLOCK):
             rows = np.arange(len(part)) if part.rows is None else part.rows
+            self.sizes[part.origin.name] = max(self.sizes.get(part.origin.name, 0), int(rows[-1]) + 1)
             known = pc.is_valid(part.table.column(self.target)).to_numpy()
-            part = Sequences(part.table.select(self.names), dict(self.kinds), Origin(str(self.path)), rows=rows)
+            part = Sequences(part.table.select(self.names), dict(self.kinds), part.origin, rows=rows)
             yield part if known.all() else part.take(np.flatnonzero(known))
 
+    def sides(self, part: Sequences, draw: Draw) -> dict[str, np.ndarray]:
+        """The name of each split -> which rows of a part are in it."""
+        assert part.rows is not None
+        root = self.path if self.path.is_dir() else self.path.parent
+        return draw(Path(part.origin.name).relative_to(root).as_posix(), part.rows)
 
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """Which rows are held out.
-
-    Attributes:
-        seed: which choice.
-        file: the name of the file, on which it depends too, so that a file more changes no row's side.
-        test, valid: the shares.
-    """
-
-    seed: int
-    file: str
-    test: float
-    valid: float
-
-    def __call__(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """The name of each split -> (N,) bool: which of ``rows`` are in it."""
-        test = self._drawn(_TEST, rows) < self.test
-        valid = ~test & (self._drawn(_VALID, rows) < self.valid)
-        return {"train": ~test & ~valid, "valid": valid, "test": test}
-
-    def _drawn(self, use: int, rows: np.ndarray) -> np.ndarray:
-        name = np.frombuffer(self.file.encode(), np.uint8)
-        keys = (np.array([self.seed]), *(letter[None] for letter in name), np.array([use]))
-        drawn: np.ndarray = hashed(*keys, rows) * 2.0**-64
-        return drawn
+    def placed(self, part: Sequences) -> Sequences:
+        """A part of one of several files, with its rows numbered through all of them."""
+        if part.origin.name == str(self.path):
+            return part
+        assert part.rows is not None
+        before = itertools.takewhile(lambda name: name != part.origin.name, self.sizes)
+        rows = part.rows + sum(self.sizes[name] for name in before)
+        return replace(part, rows=rows, origin=Origin(str(self.path), tuple(self.sizes.items())))
 
 
 def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparation, say: Say) -> Store:
@@ -157,7 +177,7 @@ def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparat
     path = Path(config.source)
     read_as = {name: kind for name, kind in kinds.items() if _as_written(head.table.column(name).type, kind)}
     blocks = Blocks(path, known.data, names, kinds, {**read_as, **known.data.kinds}, roles.target)
-    draw = Draw(config.training.seed, path.name, *_shares(known.data, head, path))
+    draw = Draw(config.training.seed, *_shares(known.data, head, path))
 
     def tell(line: str) -> None:
         said.append(line)
@@ -182,7 +202,7 @@ def _as_written(type_: pa.DataType, kind: str) -> bool:
 
 def _shares(data: DataConfig, head: Sequences, path: Path) -> tuple[float, float]:
     """The shares of the rows for testing and validation: of very many rows, few tell enough."""
-    rows = max(1.0, len(head) * path.stat().st_size / HEAD)
+    rows = max(1.0, len(head) * bytes_of(path) / HEAD)
     test = parse(data.test)
     valid = Share(min(_HELD_OUT, _ENOUGH / rows)) if data.valid is None else parse(data.valid)
     assert isinstance(test, Share)
@@ -196,8 +216,7 @@ def _fitted(blocks: Blocks, draw: Draw, roles: Roles, preparation: Preparation) 
     fitted: dict[str, Encoding] = {}
     while len(fitted) < len(blocks.names):
         for part in blocks:
-            assert part.rows is not None
-            train = part.take(np.flatnonzero(draw(part.rows)["train"]))
+            train = part.take(np.flatnonzero(blocks.sides(part, draw)["train"]))
             if first is None:
                 first = train
                 found = {name: _statistics(part, name, roles, preparation) for name in blocks.names}
@@ -221,9 +240,8 @@ def _written(blocks: Blocks, draw: Draw, coder: Preprocessor, writer: Writer, kn
     """Encode all rows, and keep those that are held out; returns how many of each split there are."""
     counts = {"train": 0, "valid": 0, "test": 0, "unlearned": 0}
     for part in blocks:
-        assert part.rows is not None
-        sides = draw(part.rows)
-        part = replace(part, dropped=known.sequences.dropped, remarks=known.sequences.remarks)
+        sides = blocks.sides(part, draw)
+        part = replace(blocks.placed(part), dropped=known.sequences.dropped, remarks=known.sequences.remarks)
         part = replace(part, reader=known.sequences.reader)
         for split, chosen in sides.items():
             rows = np.flatnonzero(chosen)

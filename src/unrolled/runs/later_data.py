@@ -55,7 +55,7 @@ def later_blocks(data: Any, config: DataConfig, task: Task) -> Iterator[Sequence
     asked, said = _asked(data, config, task), set[str]()
     for part in read_blocks(*asked):
         for line in {*part.remarks} - said:
-            _log.warning("%s: %s", part.origin, line)
+            _log.warning("%s: %s", data if isinstance(data, str) else part.origin, line)
         said |= {*part.remarks}
         yield part
 

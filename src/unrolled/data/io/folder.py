@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from unrolled.data.io.unpacking import plain_name
 from unrolled.errors import DataError
 
-__all__ = ["check_some", "files_in", "listed", "unlike"]
+__all__ = ["bytes_of", "check_some", "files_in", "listed", "unlike"]
 
 _LISTED = 20  # files that a message lists at most
+_PACKED = 8  # times as much is about what a packed file holds
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -34,6 +36,17 @@ def files_in(folder: Path) -> list[Path]:
     if not found:
         raise DataError("this folder has no files", file=str(folder))
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
+
+
+def bytes_of(path: Path) -> int:
+    """The size of a file, or of all files of a folder, in bytes; of a packed file about what it holds.
+
+    Raises:
+        DataError: as in `files_in`.
+        OSError: a file is not there.
+    """
+    files = files_in(path) if path.is_dir() else [path]
+    return sum(file.stat().st_size * (_PACKED if plain_name(file) != file.name else 1) for file in files)
 
 
 def check_some(folder: Path, broken: Sequence[str], files: int, what: str) -> list[str]:

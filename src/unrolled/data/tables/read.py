@@ -23,11 +23,12 @@ from unrolled.data.tables.file_names import FILE, each_is_a_series
 from unrolled.data.tables.grouping import group_steps
 from unrolled.data.tables.groups_of_rows import said_of_groups
 from unrolled.data.tables.identifiers import identifiers, index_columns, is_time
+from unrolled.data.tables.opened import Reading
 from unrolled.data.tables.record import FIELDS, as_steps
 from unrolled.data.tables.row_layout import find_layout
 from unrolled.data.tables.sequences import Sequences, infer_kinds, unusable
 from unrolled.data.tables.sets import separators_of, split_sets
-from unrolled.data.tables.source import Reading, open_blocks, open_source
+from unrolled.data.tables.source import open_blocks, open_source
 from unrolled.data.tables.times import look_at_times
 from unrolled.data.tables.whole_numbers import kinds_of_whole_numbers
 from unrolled.errors import DataError, Origin, UsageError, did_you_mean, lacking, named
@@ -88,9 +89,10 @@ def read_blocks(
     alphabet: Name | None = None,
     size: int = _BLOCK,
 ) -> Iterator[Sequences]:
-    """`read` for a trained model, block by block: a file whose reader can is never in memory as a whole.
+    """`read` for a trained model, block by block: files whose reader can are never in memory as a whole.
 
-    Where rows are steps that make sequences, and for all other sources, there is one block.
+    A block of a folder has the origin of its file. Where rows are steps that make sequences, and for all other sources,
+    there is one block.
 
     Args:
         source, config, steps, wanted, timed, alphabet: as for `read`.
@@ -102,9 +104,11 @@ def read_blocks(
     if config.by or config.order or config.fields or steps:
         yield read(source, config, steps, wanted, timed, alphabet)
         return
-    first = 0
+    first, origin = 0, None
     for reading in open_blocks(source, config, alphabet, size):
         part = _arranged(reading, config, steps, wanted, timed)
+        if reading.origin != origin:
+            first, origin = 0, reading.origin
         yield replace(part, rows=np.arange(first, first + len(part))) if first else part
         first += len(part)
 

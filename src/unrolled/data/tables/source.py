@@ -8,63 +8,36 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
-from unrolled.data.io.folder import check_some, files_in, listed, unlike
+from unrolled.data.io.folder import files_in
 from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import map_stream
 from unrolled.data.io.views import wide, without_views
 from unrolled.data.readers._listcells import with_lists
-from unrolled.data.readers.reader import DECIMAL, READERS, STEP, Reader, remarks_of
+from unrolled.data.readers.reader import READERS, STEP, Reader, remarks_of
 from unrolled.data.tables.cadence import Cadence
 from unrolled.data.tables.file_names import FILE, name_files
+from unrolled.data.tables.folder_tables import FolderTables, check_names, left_out, together
 from unrolled.data.tables.in_memory import to_table
 from unrolled.data.tables.manifest import with_files
 from unrolled.data.tables.media_folder import collect
+from unrolled.data.tables.opened import Reading, settled_of
 from unrolled.data.tables.parallel import read_parallel
 from unrolled.data.tables.recognition import Choice, UnknownFormat, reader_of_file, reader_with_names, readers_of_folder
-from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, counted, named
+from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
 
-__all__ = ["Reading", "files_of", "open_blocks", "open_source"]
+__all__ = ["files_of", "open_blocks", "open_source"]
 
 _TABLE = "table"  # reads standard input, files with named columns, and labels beside pictures
 _FIRST_LINE = 1 << 16  # bytes in which the first line of what is piped in ends
-_SAID = 5  # remarks of the readers of single files that a folder repeats
 _ABOUT = ("readme", "license", "licence", "copying", "changelog")
-_SMALL = 64 << 20  # bytes up to which the tables of a folder's files are copied into one piece
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A table on its way to `Sequences`.
-
-    Attributes:
-        table: the table so far.
-        origin: where it came from.
-        reader: the name of the reader of its files; empty for data in memory.
-        remarks: what the user should know about how it was read.
-        dropped: column name -> why it is left out, as a phrase to follow "it".
-        settled: option of reading -> what the data showed.
-        cadence: how the times of the steps follow each other, if a column orders them.
-    """
-
-    table: pa.Table
-    origin: Origin
-    reader: str = ""
-    remarks: tuple[str, ...] = ()
-    dropped: Mapping[str, str] = field(default_factory=dict)
-    settled: Mapping[str, Any] = field(default_factory=dict)
-    cadence: Cadence | None = None
-
-    def without(self, reasons: Mapping[str, str]) -> Self:
-        """Leave out more columns, each with its reason; a later reason replaces an earlier one."""
-        return replace(self, dropped={**self.dropped, **reasons})
 
 
 def open_source(
@@ -78,7 +51,7 @@ def open_source(
         config: how to read it.
         alphabet: for data read by a trained model, the alphabet of its symbols.
         later: whether a trained model reads it.
-        head: of a file whose reader can scan it, the bytes of its beginning that are read; ``None``: all of it is.
+        head: of files whose reader can scan them, the bytes of the beginning that are read; ``None``: all are.
 
     Raises:
         DataError: the data is missing, empty, damaged, or of an unknown format.
@@ -91,7 +64,7 @@ def open_source(
     elif paths := line_files(source):
         reading = Reading(read_parallel(paths, config), Origin(str(source)), "")
     elif (path := Path(source)).is_dir():
-        reading = _folder(path, config, alphabet)
+        reading = _folder(path, config, alphabet, head)
     else:
         reading = _file(path, config, alphabet, later, head)
     _check(reading.table, reading.origin)
@@ -100,12 +73,22 @@ def open_source(
 
 
 def open_blocks(source: Any, config: DataConfig, alphabet: Name | None, size: int) -> Iterator[Reading]:
-    """`open_source` for a trained model, in blocks of about ``size`` bytes where the reader of a file can scan it.
+    """`open_source` for a trained model, in blocks of about ``size`` bytes where the reader of the files can scan them.
+
+    The origin of a block of a folder is its file.
 
     Raises:
         DataError, UsageError: as in `open_source`.
     """
     path = Path(source) if isinstance(source, str | os.PathLike) and source != "-" else None
+    if path is not None and config.by != FILE and not config.header and path.is_dir():
+        names, chosen, files = _chosen_files(path, config)
+        if READERS.get(chosen).scan is not None:
+            found = FolderTables.of(path, chosen, files, _others(path, names, files), config, alphabet, size=size)
+            for reading in found.blocks(config, size):
+                _check(reading.table, reading.origin)
+                yield replace(reading, table=wide(without_views(reading.table)))
+            return
     if path is None or line_files(source) or not path.is_file() or config.by == FILE:
         yield open_source(source, config, alphabet, later=True)
         return
@@ -155,7 +138,7 @@ def _standard_input(config: DataConfig, later: bool) -> Reading:
         if config.format or not _names_columns(data, read.column_names):
             return Reading(read, Origin(name), own)
     table = read_written(data, name, config, suffix)
-    return Reading(table, Origin(name), _TABLE, tuple(remarks_of(table)), settled=_settled(table))
+    return Reading(table, Origin(name), _TABLE, tuple(remarks_of(table)), settled=settled_of(table))
 
 
 def _piped(config: DataConfig) -> str | None:
@@ -186,7 +169,7 @@ def _file(path: Path, config: DataConfig, alphabet: Name | None, later: bool, he
     reader: Reader = READERS.get(choice.reader)
     scan = None if head is None else reader.scan
     table = reader.read(path, config) if scan is None or head is None else next(scan(path, config, head))
-    for error in _check_together(reader, {path: table}, config, alphabet).values():
+    for error in together(reader, {path: table}, config, alphabet).values():
         raise error
     if config.by == FILE and reader.tabular:
         table = name_files(table, path.parent, {path: table}, reader)
@@ -201,34 +184,27 @@ def _choice(path: Path, config: DataConfig) -> Choice:
 def _of_file(path: Path, table: pa.Table, choice: Choice) -> Reading:
     remarks = tuple(remark for remark in (choice.remark, *remarks_of(table)) if remark)
     cadence = _cadence(table)
-    return Reading(table, Origin(str(path)), choice.reader, remarks, settled=_settled(table), cadence=cadence)
+    return Reading(table, Origin(str(path)), choice.reader, remarks, settled=settled_of(table), cadence=cadence)
 
 
-def _folder(folder: Path, config: DataConfig, alphabet: Name | None) -> Reading:
+def _folder(folder: Path, config: DataConfig, alphabet: Name | None, head: int | None) -> Reading:
     if config.header:
         raise UsageError(f"{named('header')} only works with a file, but {folder} is a folder")
     names, chosen, files = _chosen_files(folder, config)
     reader: Reader = READERS.get(chosen)
-    others = [file.relative_to(folder).as_posix() for file in names.keys() - {*files}]
+    others = _others(folder, names, files)
     if reader.example is not None:
         beside = {file: READERS.get(name).read for file, name in names.items() if name and READERS.get(name).tabular}
         table, notes = collect(folder, files, beside, reader.example, reader.read, config)
         unread = [name for name in others if folder / name not in beside]
-        return Reading(table, Origin(str(folder)), chosen, (*_left_out(unread, len(files), chosen), *notes))
-    tables, broken = _read_all(files, reader, config, alphabet)
-    remarks = _left_out(others, len(files), chosen)
-    remarks += check_some(folder, [str(broken[file]) for file in files if file in broken], len(files), chosen)
-    said = list(dict.fromkeys(remark for part in tables.values() for remark in remarks_of(part)))
-    remarks += said[:_SAID] + (
-        [f"{counted(len(said) - _SAID, 'more remark', 'more remarks')} of this kind"] if len(said) > _SAID else []
-    )
-    settled = {name: sign for part in tables.values() for name, sign in _settled(part).items()}
-    table = pa.concat_tables(tables.values(), promote_options="permissive").replace_schema_metadata()
-    if reader.tabular or reader.labelled:
-        table = name_files(table, folder, tables, reader)
-    origin = Origin(str(folder), tuple((str(file), part.num_rows) for file, part in tables.items()))
-    table = table.combine_chunks() if table.nbytes < _SMALL else table
-    return Reading(table, origin, chosen, tuple(remarks), settled=settled)
+        return Reading(table, Origin(str(folder)), chosen, (*left_out(unread, len(files), chosen), *notes))
+    head = head if reader.scan is not None else None
+    found = FolderTables.of(folder, chosen, files, others, config, alphabet, size=head)
+    return found.whole() if head is None else found.beginning(config, head)
+
+
+def _others(folder: Path, names: Mapping[Path, str | None], files: list[Path]) -> list[str]:
+    return [file.relative_to(folder).as_posix() for file in names.keys() - {*files}]
 
 
 def files_of(folder: Path, config: DataConfig) -> list[Path]:
@@ -261,60 +237,14 @@ def _examples(files: list[Path]) -> list[Path]:
     return [file for file in files if not file.stem.lower().startswith(_ABOUT)] or files
 
 
-def _left_out(others: list[str], read: int, reader: str) -> list[str]:
-    """A remark about the files of a folder that are of another format than most, or of none that is known."""
-    if not others:
-        return []
-    files = counted(len(others), "other file is", "other files are")
-    return [f"{counted(read, 'file is', 'files are')} read as {reader}; {files} left out: {listed(sorted(others))}"]
-
-
-def _settled(table: pa.Table) -> dict[str, Any]:
-    metadata = table.schema.metadata or {}
-    return {"decimal": metadata[DECIMAL].decode()} if DECIMAL in metadata else {}
-
-
 def _cadence(table: pa.Table) -> Cadence | None:
     """What the file says about the steps of its series."""
     said = (table.schema.metadata or {}).get(STEP)
     return None if said is None else Cadence(**json.loads(said))
 
 
-def _read_all(
-    files: list[Path], reader: Reader, config: DataConfig, alphabet: Name | None
-) -> tuple[dict[Path, pa.Table], dict[Path, DataError]]:
-    """The tables of the ``files`` that can be concatenated, and why the others cannot."""
-    tables: dict[Path, pa.Table] = {}
-    broken: dict[Path, DataError] = {}
-    for file in files:
-        try:
-            table = (reader.whole or reader.read)(file, config)
-            _check_names(table, str(file))
-        except DataError as error:
-            broken[file] = error
-        else:
-            tables[file] = table
-    if tables:
-        broken |= unlike(tables)
-        alike = {file: table for file, table in tables.items() if file not in broken}
-        broken |= _check_together(reader, alike, config, alphabet)
-    return {file: table for file, table in tables.items() if file not in broken}, broken
-
-
-def _check_together(
-    reader: Reader, tables: dict[Path, pa.Table], config: DataConfig, alphabet: Name | None
-) -> dict[Path, DataError]:
-    return {} if reader.check is None else reader.check(tables, config, alphabet)
-
-
-def _check_names(table: pa.Table, origin: str | Origin) -> None:
-    for name, count in Counter(table.column_names).items():
-        if count > 1:
-            raise DataError("appears twice", file=origin, column=name, hint="rename one of them")
-
-
 def _check(table: pa.Table, origin: Origin) -> None:
-    _check_names(table, origin)
+    check_names(table, origin)
     if not table.num_rows or not table.column_names:
         raise DataError("has no rows" if table.column_names else "has no columns", file=origin)
     try:
