@@ -24,7 +24,7 @@ from unrolled.data.encodings.facets import Labels, Statistics, Streamed
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
-from unrolled.data.io.folder import bytes_of
+from unrolled.data.io.folder import bytes_of, holds_files, root_of
 from unrolled.data.io.hashed import hashed
 from unrolled.data.store.prepared_store import Store, Writer
 from unrolled.data.tables.read import read_blocks
@@ -47,9 +47,10 @@ Say = Callable[[str], None]
 
 def large(source: Any) -> bool:
     """Whether ``source`` is a file or a folder that is prepared block by block if it can be."""
-    if not isinstance(source, str | Path) or str(source) == "-" or not Path(source).exists():
+    if not isinstance(source, str | Path) or str(source) == "-":
         return False
-    return bytes_of(Path(source)) >= LARGE
+    path = Path(source)
+    return (path.is_file() or holds_files(path)) and bytes_of(path) >= LARGE
 
 
 def suits(head: Sequences, data: DataConfig, roles: Roles, preparation: Preparation) -> bool:
@@ -144,8 +145,7 @@ class Blocks:
     def sides(self, part: Sequences, draw: Draw) -> dict[str, np.ndarray]:
         """The name of each split -> which rows of a part are in it."""
         assert part.rows is not None
-        root = self.path if self.path.is_dir() else self.path.parent
-        return draw(Path(part.origin.name).relative_to(root).as_posix(), part.rows)
+        return draw(Path(part.origin.name).relative_to(root_of(self.path)).as_posix(), part.rows)
 
     def placed(self, part: Sequences) -> Sequences:
         """A part of one of several files, with its rows numbered through all of them."""

@@ -11,6 +11,7 @@ from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
 from unrolled.data.encodings.facets import Letters
 from unrolled.data.examples.known_kinds import known_kinds
+from unrolled.data.io.folder import holds_files
 from unrolled.data.io.line_files import line_files
 from unrolled.data.tables.in_memory import from_arrow
 from unrolled.data.tables.read import read, read_blocks
@@ -72,8 +73,9 @@ class _Asked(NamedTuple):
 
 
 def _asked(data: Any, config: DataConfig, task: Task) -> _Asked:
-    if isinstance(data, str) and not Path(data).exists() and data != "-" and not line_files(data):
-        hint = meant_instead(Path(data)) or "give a path, or a list of texts"
+    path = Path(data) if isinstance(data, str) and data != "-" else None
+    if path is not None and not (path.exists() or holds_files(path) or line_files(data)):
+        hint = meant_instead(path) or "give a path, or a list of texts"
         raise DataError("there is no such file", file=data, hint=hint)
     coder = task.coder
     timed = {name: encoding.spec.time for name, encoding in coder.inputs.items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from unrolled.data.io.folder import root_of
 from unrolled.errors import DataError, UsageError, counted
 from unrolled.metrics.scoring import summed, values
 from unrolled.runs.parts import identity
@@ -37,7 +38,7 @@ def write_sums(
     Raises:
         DataError, UsageError, SpaceError: as in `Trained.evaluate` and `write_file`.
     """
-    root, sizes = (source if source.is_dir() else source.parent), sizes_of(source, trained.config.data)
+    root, sizes = root_of(source), sizes_of(source, trained.config.data)
     mine = shard.of(sizes)
     total = summed(trained.sums(str(root / name), beam=beam, device=device) for name in mine)
     said = {

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unrolled.data.io.folder import root_of
 from unrolled.errors import DataError, UsageError
 from unrolled.runs.shards import Shard, sizes_of
 from unrolled.runs.streamed import predicted
@@ -65,7 +66,7 @@ def predict_parts(
         DataError: a file could not be read; those that could have their parts.
         UsageError, SpaceError: as in `Trained.predict` and `write_file`.
     """
-    root, sizes = (source if source.is_dir() else source.parent), sizes_of(source, trained.config.data)
+    root, sizes = root_of(source), sizes_of(source, trained.config.data)
     asked = {**identity(trained), "beam": beam, "fitted": fitted}
     rows, written, kept, faults = 0, 0, 0, list[DataError]()
     for name in (shard or Shard()).of(sizes):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unrolled.data.config import DataConfig
+from unrolled.data.io.folder import holds_files, root_of
 from unrolled.data.tables.source import files_of
 from unrolled.errors import UsageError, named
 
@@ -66,6 +67,5 @@ def sizes_of(source: Path, config: DataConfig) -> dict[str, int]:
         DataError: there is no such file, or no file of the folder has a known format.
         UsageError: the folder's files are single rows, such as recordings.
     """
-    files: Sequence[Path] = files_of(source, config) if source.is_dir() else [source]
-    root = source if source.is_dir() else source.parent
-    return {file.relative_to(root).as_posix(): file.stat().st_size for file in files}
+    files: Sequence[Path] = files_of(source, config) if holds_files(source) else [source]
+    return {file.relative_to(root_of(source)).as_posix(): file.stat().st_size for file in files}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unrolled.data.io.folder import files_in
+from unrolled.data.io.folder import files_in, holds_files, root_of
 from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import open_regular
 from unrolled.errors import IN_MEMORY, DataError, Origin
@@ -28,7 +28,7 @@ def fingerprint(path: Path | str) -> dict[str, str | int]:
         digest = hashlib.sha256("\n".join(str(part["sha256"]) for part in found).encode()).hexdigest()
         return {"path": str(path), "size": sum(int(part["size"]) for part in found), "sha256": digest}
     path = Path(path)
-    if not path.is_dir():
+    if not holds_files(path):
         size, digest = _digest(path)
         return {"path": str(path), "size": size, "sha256": digest}
     total, whole = 0, hashlib.sha256()
@@ -38,7 +38,7 @@ def fingerprint(path: Path | str) -> dict[str, str | int]:
         except DataError:  # readers leave it out too
             size, digest = 0, "unreadable"
         total += size
-        whole.update(f"{file.relative_to(path).as_posix()}\0{digest}\n".encode("utf-8", "surrogateescape"))
+        whole.update(f"{file.relative_to(root_of(path)).as_posix()}\0{digest}\n".encode("utf-8", "surrogateescape"))
     return {"path": str(path), "size": total, "sha256": whole.hexdigest()}
 
 

@@ -1,7 +1,8 @@
-"""A folder as one source of data: its regular files in a fixed order, and those that cannot be read."""
+"""A folder, or a pattern such as ``logs/*.csv``, as one source of data: its regular files in a fixed order."""
 
 from __future__ import annotations
 
+import glob
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,18 +13,39 @@ import pyarrow as pa
 from unrolled.data.io.unpacking import plain_name
 from unrolled.errors import DataError
 
-__all__ = ["bytes_of", "check_some", "files_in", "listed", "unlike"]
+__all__ = ["bytes_of", "check_some", "files_in", "holds_files", "listed", "root_of", "unlike"]
 
 _LISTED = 20  # files that a message lists at most
 _PACKED = 8  # times as much is about what a packed file holds
 
 
+def holds_files(path: Path) -> bool:
+    """Whether ``path`` is a folder, or a pattern of file names that is not itself the name of a file."""
+    return path.is_dir() or (glob.has_magic(str(path)) and not os.path.lexists(path))
+
+
+def root_of(path: Path) -> Path:
+    """The folder below which the files of ``path`` have their names: of a pattern, what stands before it.
+
+    Example:
+        >>> root_of(Path("logs/2024-*/part-?.csv")).as_posix()
+        'logs'
+    """
+    if path.is_dir():
+        return path
+    return next(one for one in path.parents if not (holds_files(path) and glob.has_magic(str(one))))
+
+
 def files_in(folder: Path) -> list[Path]:
     """Every regular file below ``folder``, sorted by relative name, except hidden files and those in linked folders.
 
+    Of a pattern, such as ``logs/*.csv`` or ``logs/**/*.csv``, the files that it names.
+
     Raises:
-        DataError: the folder has no files, or a folder cannot be read.
+        DataError: the folder has no files, a folder cannot be read, or no file has such a name.
     """
+    if not folder.is_dir():
+        return _files_named(folder)
 
     def stop(error: OSError) -> None:
         raise DataError(f"cannot be read: {error.strerror}", file=str(error.filename))
@@ -38,6 +60,16 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
 
 
+def _files_named(pattern: Path) -> list[Path]:
+    root = root_of(pattern)
+    named = root.glob(pattern.relative_to(root).as_posix())
+    shown = (path for path in named if not any(part.startswith(".") for part in path.relative_to(root).parts))
+    found = [path for path in shown if path.is_file()]
+    if not found:
+        raise DataError("no file has such a name", file=str(pattern))
+    return sorted(found, key=lambda path: path.parts)
+
+
 def bytes_of(path: Path) -> int:
     """The size of a file, or of all files of a folder, in bytes; of a packed file about what it holds.
 
@@ -45,7 +77,7 @@ def bytes_of(path: Path) -> int:
         DataError: as in `files_in`.
         OSError: a file is not there.
     """
-    files = files_in(path) if path.is_dir() else [path]
+    files = files_in(path) if holds_files(path) else [path]
     return sum(file.stat().st_size * (_PACKED if plain_name(file) != file.name else 1) for file in files)
 
 

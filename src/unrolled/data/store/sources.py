@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unrolled.data.encodings._stored import Stored
-from unrolled.data.io.folder import files_in
+from unrolled.data.io.folder import files_in, holds_files
 from unrolled.data.io.line_files import line_files
 
 __all__ = ["Mark", "marks_of"]
@@ -41,6 +41,7 @@ def marks_of(sources: Iterable[str | Path]) -> list[Mark]:
     """
     found: list[Mark] = []
     for source in sources:
-        paths = line_files(source) or ((Path(source),) if not Path(source).is_dir() else tuple(files_in(Path(source))))
+        path = Path(source)
+        paths = line_files(source) or (tuple(files_in(path)) if holds_files(path) else (path,))
         found += [Mark.of(path) for path in paths]
     return found

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
-from unrolled.data.io.folder import check_some, listed, unlike
+from unrolled.data.io.folder import check_some, listed, root_of, unlike
 from unrolled.data.readers.reader import READERS, Reader, remarks_of
 from unrolled.data.tables.file_names import name_files
 from unrolled.data.tables.opened import Reading, settled_of
@@ -134,7 +134,7 @@ class FolderTables:
     def _named(self, tables: Mapping[Path, pa.Table]) -> pa.Table:
         reader = READERS.get(self.chosen)
         table = pa.concat_tables(tables.values(), promote_options="permissive").replace_schema_metadata()
-        return name_files(table, self.folder, tables, reader) if reader.tabular or reader.labelled else table
+        return name_files(table, root_of(self.folder), tables, reader) if reader.tabular or reader.labelled else table
 
 
 def left_out(others: list[str], read: int, reader: str) -> list[str]:

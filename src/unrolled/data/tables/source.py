@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
-from unrolled.data.io.folder import files_in
+from unrolled.data.io.folder import files_in, holds_files, root_of
 from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import map_stream
 from unrolled.data.io.views import wide, without_views
@@ -46,8 +46,8 @@ def open_source(
     """Open ``source`` as a table that is not empty and has unique column names.
 
     Args:
-        source: a file, a folder, two files of texts as ``train.en,train.de``, ``-`` for standard input, or anything
-            that `unrolled.data.tables.in_memory.to_table` takes.
+        source: a file, a folder, a pattern such as ``logs/*.csv``, two files of texts as ``train.en,train.de``, ``-``
+            for standard input, or anything that `unrolled.data.tables.in_memory.to_table` takes.
         config: how to read it.
         alphabet: for data read by a trained model, the alphabet of its symbols.
         later: whether a trained model reads it.
@@ -63,7 +63,7 @@ def open_source(
         reading = _standard_input(config, later)
     elif paths := line_files(source):
         reading = Reading(read_parallel(paths, config), Origin(str(source)), "")
-    elif (path := Path(source)).is_dir():
+    elif holds_files(path := Path(source)):
         reading = _folder(path, config, alphabet, head)
     else:
         reading = _file(path, config, alphabet, later, head)
@@ -81,7 +81,7 @@ def open_blocks(source: Any, config: DataConfig, alphabet: Name | None, size: in
         DataError, UsageError: as in `open_source`.
     """
     path = Path(source) if isinstance(source, str | os.PathLike) and source != "-" else None
-    if path is not None and config.by != FILE and not config.header and path.is_dir():
+    if path is not None and config.by != FILE and not config.header and holds_files(path):
         names, chosen, files = _chosen_files(path, config)
         if READERS.get(chosen).scan is not None:
             found = FolderTables.of(path, chosen, files, _others(path, names, files), config, alphabet, size=size)
@@ -111,7 +111,7 @@ def _with_files(source: Any, reading: Reading, config: DataConfig, later: bool) 
     """The reading with the contents of the files that its columns name; texts in a plain list are never names."""
     path = Path(source) if reading.origin is not IN_MEMORY and source != "-" else None
     tabular = bool(reading.reader) and READERS.get(reading.reader).tabular
-    if isinstance(source, list | tuple) or (path is not None and path.is_dir()):
+    if isinstance(source, list | tuple) or (path is not None and holds_files(path)):
         return reading
     if not tabular and (path is not None or reading.reader):
         return reading
@@ -195,7 +195,7 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None, head: int |
     others = _others(folder, names, files)
     if reader.example is not None:
         beside = {file: READERS.get(name).read for file, name in names.items() if name and READERS.get(name).tabular}
-        table, notes = collect(folder, files, beside, reader.example, reader.read, config)
+        table, notes = collect(root_of(folder), files, beside, reader.example, reader.read, config)
         unread = [name for name in others if folder / name not in beside]
         return Reading(table, Origin(str(folder)), chosen, (*left_out(unread, len(files), chosen), *notes))
     head = head if reader.scan is not None else None
@@ -204,7 +204,7 @@ def _folder(folder: Path, config: DataConfig, alphabet: Name | None, head: int |
 
 
 def _others(folder: Path, names: Mapping[Path, str | None], files: list[Path]) -> list[str]:
-    return [file.relative_to(folder).as_posix() for file in names.keys() - {*files}]
+    return [file.relative_to(root_of(folder)).as_posix() for file in names.keys() - {*files}]
 
 
 def files_of(folder: Path, config: DataConfig) -> list[Path]:
