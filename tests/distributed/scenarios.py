@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from distributed.forked import ended, fork
 
 from unrolled import api
 from unrolled.errors import DataError, Elsewhere, Interrupted, TrainingError
+from unrolled.runs import encode
 from unrolled.runs.cache_folder import listed
 from unrolled.runs.choosing import Pace
 from unrolled.runs.trained import Trained
@@ -213,23 +215,31 @@ def only_the_leader_writes(folder: Path) -> None:
 
 
 def only_the_leader_prepares(folder: Path) -> None:
-    """What ranks find prepared they map; what they do not find, the leader stores for the next run."""
+    """The others map what it stored; those that do not see it prepare the data themselves."""
     table, cache = folder / "rows.csv", folder / "cache"
     table.write_text("age,passed\n" + "".join(f"{n},{n > 11}\n" for n in range(24)))
     cache.mkdir()
     weights = []
-    for number in range(2):
+    for number in range(3):
         out = folder / f"out{number}"
+        if number == 2:
+            shutil.rmtree(cache)
+            cache.mkdir()
 
-        def work(rank: int, out: Path = out) -> None:
-            if rank:
+        def work(rank: int, out: Path = out, blind: bool = number == 2) -> None:
+            made: list[object] = []
+            prepare, encode._prepared = encode._prepared, lambda *given: made.append(given) or prepare(*given)  # type: ignore[func-returns-value]
+            if rank and blind:
+                encode.find = lambda *_: None
+            elif rank:
                 ends_if_it_writes(cache)
             api.fit(table, out=out, cache=cache, model="mlp", hidden=3, steps=2, plan="fixed", target="passed")
+            assert len(made) == int((rank == 0 and out.name != "out1") or (rank and blind)), (rank, out, made)
 
         assert (codes := ended(fork(2, work))) == [0, 0], codes
         weights.append(torch_of(out))
         assert len(listed(cache)) == 1
-    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+    assert all(torch.equal(tensor, one[name]) for one in weights for name, tensor in weights[0].items())
 
 
 def a_fault_in_one_memory_is_found(folder: Path) -> None:

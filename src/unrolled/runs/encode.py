@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -65,10 +66,10 @@ def encode(folder: Path, plan: RunPlan, say: Say, together: Together = ALONE) ->
         folder: the run directory; it receives the encodings, and ``config.json`` with the plan.
         plan: what the user asked for.
         say: receives lines about what was inferred and chosen.
-        together: the ranks of the run. Each encodes all data; the leader chooses.
+        together: the ranks of the run; the leader chooses.
     """
     config = plan.config
-    splits, coder, train = together.each(lambda: training_split(folder, plan, say))
+    splits, coder, train = _on_ranks(folder, plan, say, together)
     if not config.plan and config.training.plan != FIXED:
 
         def chosen() -> RunConfig:
@@ -101,6 +102,34 @@ def _encoded(
         for line in coder.notes(part, judged[role]):
             say(f"{role}, {line}")
     return Encoded(config, measured, train, judged, splits)
+
+
+def _on_ranks(folder: Path, plan: RunPlan, say: Say, together: Together) -> tuple[Splits, Preprocessor, Examples]:
+    """What `training_split` gives on each rank.
+
+    The leader stores large data while the others wait, which then map it; those that do not see its folder, on another
+    machine, read the data themselves. Small data is read by each of them at once.
+    """
+    made: list[tuple[Splits, Preprocessor, Examples]] = []
+
+    def stored() -> bytes:
+        if together.alone or plan.place is None or plan.store is not None:
+            return b""
+        made.append(training_split(folder, plan, say))
+        return json.dumps([str(plan.place.folder.absolute()), plan.place.key]).encode()
+
+    place = together.led(stored)
+
+    def split() -> tuple[Splits, Preprocessor, Examples]:
+        if made:
+            return made[0]
+        if not place:
+            return training_split(folder, plan, say)
+        where, key = json.loads(place)
+        store = find(Place(Path(where), key, []), lambda _: None)
+        return training_split(folder, plan if store is None else replace(plan, store=store), say)
+
+    return together.each(split)
 
 
 def training_split(folder: Path, plan: RunPlan, say: Say) -> tuple[Splits, Preprocessor, Examples]:
