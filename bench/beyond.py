@@ -79,7 +79,7 @@ def measured(path: Path, folder: Path) -> None:
     options = {"target": ("label",), "plan": "fixed", "hidden": 8, "steps": 1, "tokens": "words", "vocabulary": 2_000}
     for name in ("first", "again"):
         started, wall = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), time.perf_counter()
-        plan = plan_from_options(path, options, None, lambda _: None, folder / "cache")
+        plan = plan_from_options(path, options, None, lambda _: None, folder / "stores")
         encoded = encode(folder, plan, lambda _: None)
         task = encoded.measured.task
         loader = Loader(encoded.train, training_plan(encoded.train, task.batching, plan.config.training, 0))
@@ -87,7 +87,7 @@ def measured(path: Path, folder: Path) -> None:
         cpu = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) - started
         found[name] = {"cpu": round(cpu, 2), "wall": round(time.perf_counter() - wall, 2)}
     done.set()
-    store = sum(file.stat().st_size for file in (folder / "cache").rglob("*") if file.is_file())
+    store = sum(file.stat().st_size for file in (folder / "stores").rglob("*") if file.is_file())
     print(json.dumps({**found, "peak": peak[0] - begun, "store": store, "rows": len(encoded.train.lengths())}))
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unrolled.data.encodings._pieces import raw
+
 __all__ = ["EMOJI", "UNKNOWN_WORD", "cut_at_signs"]
 
 UNKNOWN_WORD = "<unknown>"
@@ -45,7 +47,8 @@ def cut_at_signs(texts: pa.Array) -> pa.Array:
         >>> cut_at_signs(pa.array(["@anna: see https://a.b/c?d=1. #wow👍🏽👍🏽"]))[0].as_py().split()
         ['<user>', ':', 'see', '<url>', '.', '#', 'wow', '👍🏽', '👍🏽']
     """
-    if pc.any(pc.match_substring_regex(texts, r"(?i)://|www\.|@")).as_py():
+    letters = raw(texts)[0].tobytes().lower()
+    if any(sign in letters for sign in (b"@", b"://", b"www.")):
         texts = pc.replace_substring_regex(texts, _ADDRESS, "<url>")
         texts = pc.replace_substring_regex(texts, _MENTION, r"\1<user>")
     plain = pc.all(pc.string_is_ascii(texts)).as_py()

@@ -179,6 +179,8 @@ class _Reading:
 
     def _read_grouped(self) -> None:
         """Take 12 345 for a number where another column shows that blanks divide thousands, or many cells here do."""
+        if not self.grouped:
+            return
         clear = any(pc.any(pc.match_substring_regex(one.texts, _THOUSAND)).as_py() for one in self.texts.values())
         for index in self.grouped:
             column, name = self.columns[index], self._name(index)
