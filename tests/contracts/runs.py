@@ -64,7 +64,8 @@ RUNS: dict[str, Run] = {
     ),
     "rows in epochs": Run(
         {"text": _TEXTS, "size": [float(len(text)) for text in _TEXTS]},
-        {"target": "size", "tokens": "characters", "steps": None, "epochs": 2.5, "model": "gru", "embedding": 0},
+        {"target": "size", "tokens": "characters", "steps": None, "epochs": 2.5, "model": "gru", "embedding": 0}
+        | {"shuffle": "blocks"},
     ),
     "rows by the clock": Run(
         {"text": _TEXTS, "label": ["yes" if "a" in text else "no" for text in _TEXTS]},
@@ -137,7 +138,8 @@ RUNS: dict[str, Run] = {
             "wave": [[*wave, None, None, None] for wave in _WAVES],
             "plan": [[0.5, *(float(value > 0) for value in wave), 1.0, 0.0] for wave in _WAVES],
         },
-        {"target": "wave", "horizon": 3, "lookback": 8, "known_ahead": ["plan"], "model": "gru", "plan": "fixed"},
+        {"target": "wave", "horizon": 3, "lookback": 8, "known_ahead": ["plan"], "model": "gru", "plan": "fixed"}
+        | {"shuffle": "blocks"},
     ),
     "several at once": Run(
         {"keys": [_random.integers(0, 2, (9, 3)).tolist() for _ in range(12)]},

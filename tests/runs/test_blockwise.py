@@ -15,6 +15,7 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.tables.read import read
 from unrolled.errors import DataError
 from unrolled.runs import blockwise, plan
+from unrolled.runs import encode as encoder
 from unrolled.runs.blockwise import Draw
 from unrolled.runs.cache_folder import listed
 from unrolled.runs.encode import Encoded, encode
@@ -231,6 +232,20 @@ def test_what_cannot_be_prepared_in_blocks_is_read_whole(tmp_path: Path, sized: 
     assert not made.known.by_blocks
     assert encoded.train.steps().tolist() == [51, 51]
     assert sum("read" in line for line in said) == 1
+
+
+@pytest.mark.parametrize(("free", "order"), [(1 << 10, "blocks"), (1 << 30, "rows"), (None, "rows")])
+def test_what_memory_does_not_hold_is_read_block_by_block(
+    free: int | None, order: str, tmp_path: Path, sized: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_csv(path := tmp_path / "data.csv", rows(90))
+    sized(1 << 20)
+    monkeypatch.setattr(encoder, "free_memory", lambda: free)
+    said: list[str] = []
+    _, encoded = prepare(path, tmp_path / "run", said.append, plan="rules")
+    assert encoded.config.training.shuffle == order
+    line = "plan: shuffle blocks (the encoded data, 0.0 GB, is more than half of the free memory)"
+    assert (line in said) == (order == "blocks")
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, sized: Callable[[int], None]) -> None:

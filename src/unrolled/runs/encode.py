@@ -11,13 +11,14 @@ from pathlib import Path
 from unrolled.data.encodings.facets import Reusable
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
+from unrolled.data.io.mapped import free_memory
 from unrolled.data.store.prepared_store import Store
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import named
 from unrolled.planning.choice import FIXED, Choice
 from unrolled.planning.facts import Facts
 from unrolled.runs.blockwise import prepare
-from unrolled.runs.choosing import choose, facts_of
+from unrolled.runs.choosing import choose, facts_of, with_choices
 from unrolled.runs.config import RunConfig
 from unrolled.runs.on_ranks import agreed
 from unrolled.runs.plan import RunPlan, Say
@@ -199,13 +200,24 @@ def choose_open(plan: RunPlan, splits: Splits, coder: Preprocessor, train: Examp
     period = plan.config.task.own.get(f"task.{plan.config.task.name}", {}).get("season")
     facts = facts_of(train, splits.valid, period)
     config = choose(plan.config, plan.given, facts, coder, train)
-    return config.model_copy(update={"plan": (*_letters(plan, coder), *config.plan)}), facts
+    order = _block_order(plan, train)
+    config = with_choices(config, {choice.field: choice.value for choice in order}, coder.form.writes)
+    return config.model_copy(update={"plan": (*_letters(plan, coder), *order, *config.plan)}), facts
 
 
 def _fitted(folder: Path, plan: RunPlan, splits: Splits) -> Preprocessor:
     preparation = preparation_of(plan.config, plan.roles, splits.train.kinds, started=plan.start is not None)
     before = plan.start.inputs if plan.start else kept_inputs(folder, plan.config, plan.begun)
     return Preprocessor.fit(splits.train, plan.roles, preparation, before)
+
+
+def _block_order(plan: RunPlan, train: Examples) -> tuple[Choice, ...]:
+    """The choice to read block by block what the memory does not hold, unless the user has chosen."""
+    free = free_memory()
+    if "shuffle" in plan.given or free is None or train.nbytes <= free // 2:
+        return ()
+    reason = f"the encoded data, {train.nbytes / 1e9:.1f} GB, is more than half of the free memory"
+    return (Choice(field="shuffle", value="blocks", source="rule", reason=reason),)
 
 
 def _letters(plan: RunPlan, coder: Preprocessor) -> tuple[Choice, ...]:

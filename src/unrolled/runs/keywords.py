@@ -95,6 +95,7 @@ class Keywords(TypedDict, total=False):
     sets: Mapping[str, str]
     shared: bool
     sheet: str
+    shuffle: Literal["rows", "blocks"]
     skip: str
     spec_augment: bool
     start: str

@@ -61,6 +61,12 @@ class TrainingConfig(PartOfRun):
         ge=1,
         also=("max_tokens_per_batch", "tokens_per_batch", "batch_size_tokens"),
     )
+    shuffle: Literal["rows", "blocks"] = option(
+        "rows",
+        "Order of an epoch: any row may follow any; or block by block, 1 MB each, for data beyond memory. Default: "
+        "blocks for data that takes more than half of the free memory once it is encoded, else rows.",
+        also=("shuffle_blocks", "sampler", "shuffle_buffer"),
+    )
     accumulate: int = option(
         1,
         "Micro-batches in which a batch is computed, one after another: less memory, and the same result.",

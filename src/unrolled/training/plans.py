@@ -21,12 +21,17 @@ __all__ = ["answering_plan", "batch_settings", "can_be_judged", "chunks", "evalu
 
 
 _AT_ONCE, _NUMBERS = 256, 1 << 23  # rows that are predicted at once, and numbers of a layer, at most
+_BLOCK = 1 << 20  # bytes
 _HEADS = 8  # a step may look at each other step so many times
 
 
 def batch_settings(batching: Batching, config: TrainingConfig) -> BatchSettings:
     """The settings of the task and the trainer that batches depend on."""
     return BatchSettings(config.batch, config.seed, config.bptt, batching.lookback, batching.mask, config.batch_tokens)
+
+
+def _blocks(examples: Examples, config: TrainingConfig) -> int | None:
+    return None if config.shuffle == "rows" else max(1, examples.nbytes // _BLOCK)
 
 
 def window(examples: Examples, config: TrainingConfig) -> int | None:
@@ -41,7 +46,8 @@ def training_plan(examples: Examples, batching: Batching, config: TrainingConfig
         UsageError: SpecAugment is on, but no input has numbers for each step; or transposition is on, but no input
             is music.
     """
-    plan = examples.form.plans.training(examples, batch_settings(batching, config), epoch)
+    settings = replace(batch_settings(batching, config), blocks=_blocks(examples, config))
+    plan = examples.form.plans.training(examples, settings, epoch)
     transforms: list[Transform] = []
     if config.transpose:
         if not examples.keys:

@@ -87,6 +87,12 @@ class Examples:
         one = np.broadcast_to(np.int64(1), len(column.values))
         return one if column.offsets is None else Spans(column.offsets)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its columns and the target, mapped or not."""
+        target = [] if self.target is None or self.own is not None else [self.target]
+        return sum(column.values.nbytes for column in (*self.inputs.values(), *target))
+
     def _main(self) -> Encoded:
         columns = [column for name, column in self.inputs.items() if self.specs[name].side is None]
         timed = [column for column in columns if column.offsets is not None]

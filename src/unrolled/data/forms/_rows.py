@@ -30,7 +30,14 @@ class RowPlans:
     def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
         lengths, kept = split.lengths(), split.holds()
         return Rows(
-            lengths, settings.batch, settings.seed, epoch, strands=split.strands, kept=kept, tokens=settings.tokens
+            lengths,
+            settings.batch,
+            settings.seed,
+            epoch,
+            strands=split.strands,
+            kept=kept,
+            tokens=settings.tokens,
+            blocks=settings.blocks,
         )
 
     def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:

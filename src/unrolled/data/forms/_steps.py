@@ -47,7 +47,15 @@ class StepPlans:
         questions, window = self.questions(split.steps()), self.window(split, settings.bptt)
         if window:
             return Lanes(questions, settings.batch, window, settings.seed, epoch)
-        return Rows(questions, settings.batch, settings.seed, epoch, strands=split.strands, tokens=settings.tokens)
+        return Rows(
+            questions,
+            settings.batch,
+            settings.seed,
+            epoch,
+            strands=split.strands,
+            tokens=settings.tokens,
+            blocks=settings.blocks,
+        )
 
     def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
         questions, in_pieces = self.questions(split.steps()), pieces and self.window(split, settings.bptt) is not None

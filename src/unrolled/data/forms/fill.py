@@ -58,7 +58,7 @@ def _pieces(split: EncodedSplit, settings: BatchSettings, seed: int | None, epoc
     longest = int(steps.max(initial=1))
     asked = np.where(_known(split, steps), steps, 0)
     piece = settings.bptt or (PIECE if longest > LONG else longest)
-    return Pieces(asked, piece, masking, settings.batch, seed, epoch, settings.tokens)
+    return Pieces(asked, piece, masking, settings.batch, seed, epoch, settings.tokens, settings.blocks)
 
 
 def _known(split: EncodedSplit, steps: np.ndarray) -> np.ndarray:

@@ -85,6 +85,7 @@ class BatchSettings:
         lookback: the most steps of history before a forecast.
         mask: the share of tokens that are hidden, for the task ``fill``.
         tokens: the most steps in a batch of training, in place of ``batch``.
+        blocks: of how many blocks the split is read in training (see `Rows`).
     """
 
     batch: int
@@ -93,6 +94,7 @@ class BatchSettings:
     lookback: int
     mask: float
     tokens: int | None = None
+    blocks: int | None = None
 
 
 class Plans(Protocol):

@@ -35,7 +35,7 @@ class _WindowPlans:
         return None
 
     def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
-        return Windows.every(split.windows(), settings.lookback, settings.batch, settings.seed, epoch)
+        return Windows.every(split.windows(), settings.lookback, settings.batch, settings.seed, epoch, settings.blocks)
 
     def judging(self, split: EncodedSplit, settings: BatchSettings, pieces: bool) -> Plan:
         return Windows.every(split.windows(), settings.lookback, 4 * settings.batch)

@@ -22,9 +22,18 @@ import pyarrow as pa
 from unrolled.errors import DataError
 from unrolled.storage.directories import space_errors
 
-__all__ = ["CHUNK", "Spool", "copied", "map_file", "map_stream", "open_regular"]
+__all__ = ["CHUNK", "Spool", "copied", "free_memory", "map_file", "map_stream", "open_regular"]
 
 CHUNK = 1 << 20  # bytes that are in memory at a time while a file is rewritten
+
+
+def free_memory() -> int | None:
+    """The bytes that programs may still take, with mapped pages that can be given up; ``None`` if it is not known."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return None
 
 
 class Spool:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from unrolled.data.io.hashed import hashed, mixed
 
-__all__ = ["Coins", "Lengths", "Listed", "Permuted", "Pools", "cuts", "rows_of_pool"]
+__all__ = ["Coins", "Lengths", "Listed", "Order", "Permuted", "Pools", "cuts", "rows_of_pool"]
 
 _POOL = 64  # batches sorted by length together: little padding, but the order stays random
 _ROUNDS = 10  # six shuffle few places unevenly
@@ -27,6 +27,14 @@ class Lengths(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
+
+
+class Order(Protocol):
+    """An order of rows that is looked up."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, places: np.ndarray, /) -> np.ndarray: ...
 
 
 class Permuted:
@@ -168,13 +176,20 @@ class Pools:
         keys: what the order depends on.
         tokens: the steps in a batch, in place of ``batch``; see `cuts`. All lengths are then read once, to count the
             batches: 0.3 s for a million rows, and 8 bytes for each pool.
+        order: that of the rows, in place of a random one.
     """
 
     def __init__(
-        self, lengths: Lengths, rows: np.ndarray | None, batch: int, *keys: int, tokens: int | None = None
+        self,
+        lengths: Lengths,
+        rows: np.ndarray | None,
+        batch: int,
+        *keys: int,
+        tokens: int | None = None,
+        order: Order | None = None,
     ) -> None:
         self._lengths, self._rows, self._batch, self._keys, self._tokens = lengths, rows, batch, keys, tokens
-        self._order = Permuted(len(lengths) if rows is None else len(rows), *keys)
+        self._order = Permuted(len(lengths) if rows is None else len(rows), *keys) if order is None else order
         self._size = rows_of_pool(lengths, batch, tokens)
         self._last: tuple[int, np.ndarray, np.ndarray, np.ndarray] | None = None  # pool, its rows, order and starts
         pools = range(-(-len(self._order) // self._size))

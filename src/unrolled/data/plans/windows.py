@@ -20,8 +20,9 @@ from typing import Protocol
 
 import numpy as np
 
+from unrolled.data.plans.block_order import drawn
 from unrolled.data.plans.counted import Pieced
-from unrolled.data.plans.order import Coins, Lengths, Listed, Permuted, Pools
+from unrolled.data.plans.order import Coins, Lengths, Listed, Order, Pools
 from unrolled.data.plans.segments import Segments, Transform
 from unrolled.data.plans.strands import Strands
 
@@ -88,6 +89,8 @@ class Rows:
         asked: (N,) int64, the first step of each row whose loss counts; by default 0. A row without such steps is
             dropped.
         tokens: with a seed, the most steps in a batch, padding included, in place of ``batch`` rows; see `cuts`.
+        blocks: with a seed, of how many blocks the data is read, each of them once an epoch (see `Blocked`); ``None``:
+            any row may follow any.
     """
 
     carries = False
@@ -105,20 +108,20 @@ class Rows:
         starts: np.ndarray | None = None,
         asked: np.ndarray | None = None,
         tokens: int | None = None,
+        blocks: int | None = None,
     ) -> None:
         self.transforms: tuple[Transform, ...] = ()
         self._lengths, self._starts, self._asked, self._batch = lengths, starts, asked, batch
         rows = self._kept(kept, keep_empty=keep_empty)
-        many = (len(lengths) if rows is None else len(rows)) > _MANY
+        count = len(lengths) if rows is None else len(rows)
         turned: np.ndarray | Coins | None = None
         self._batches: Listed | Pools
         if seed is None:
             self._batches = Listed.by_length(lengths, rows, batch)
-        elif many:
-            self._batches, turned = (
-                Pools(lengths, rows, batch, seed, epoch, tokens=tokens),
-                Coins(seed, epoch, _STRANDS),
-            )
+        elif count > _MANY or blocks is not None:
+            order = drawn(count, blocks, seed, epoch)
+            self._batches = Pools(lengths, rows, batch, seed, epoch, tokens=tokens, order=order)
+            turned = Coins(seed, epoch, _STRANDS)
         else:
             random = _generator(seed, epoch)
             self._batches = Listed.shuffled(lengths, rows, batch, random, tokens)
@@ -173,9 +176,10 @@ class Pieces:
         seed: int | None = None,
         epoch: int = 0,
         tokens: int | None = None,
+        blocks: int | None = None,
     ) -> None:
         self._pieces, self.transforms = Pieced(lengths, steps), (masking,)
-        self._plan = Rows(_PieceLengths(self._pieces), batch, seed, epoch, tokens=tokens)
+        self._plan = Rows(_PieceLengths(self._pieces), batch, seed, epoch, tokens=tokens, blocks=blocks)
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -296,18 +300,29 @@ class Windows:
         self._set(_GivenEnds(rows, ends), lookback, batch, seed, epoch)
 
     @classmethod
-    def every(cls, ends: Ends, lookback: int, batch: int, seed: int | None = None, epoch: int = 0) -> Windows:
-        """All windows with these ``ends``, which need not be listed."""
+    def every(
+        cls,
+        ends: Ends,
+        lookback: int,
+        batch: int,
+        seed: int | None = None,
+        epoch: int = 0,
+        blocks: int | None = None,
+    ) -> Windows:
+        """All windows with these ``ends``, which need not be listed; ``blocks`` as for `Rows`."""
         plan = cls.__new__(cls)
-        plan._set(ends, lookback, batch, seed, epoch)
+        plan._set(ends, lookback, batch, seed, epoch, blocks)
         return plan
 
-    def _set(self, ends: Ends, lookback: int, batch: int, seed: int | None, epoch: int) -> None:
+    def _set(
+        self, ends: Ends, lookback: int, batch: int, seed: int | None, epoch: int, blocks: int | None = None
+    ) -> None:
         self._ends, self._lookback, self._batch = ends, lookback, batch
-        self._order: np.ndarray | Permuted | None = None
-        if seed is not None:
-            many = len(ends) > _MANY
-            self._order = Permuted(len(ends), seed, epoch) if many else _generator(seed, epoch).permutation(len(ends))
+        self._order: Order | None = None
+        if seed is not None and (len(ends) > _MANY or blocks is not None):
+            self._order = drawn(len(ends), blocks, seed, epoch)
+        elif seed is not None:
+            self._order = _generator(seed, epoch).permutation(len(ends))
 
     def __len__(self) -> int:
         return -(-len(self._ends) // self._batch)
