@@ -171,3 +171,18 @@ def test_one_call_starts_continues_and_loads_a_run(tmp_path: Path) -> None:
     for wrong in ({"out": None}, {"overwrite": True}):
         with pytest.raises(UsageError, match="go_on"):
             ur.fit(LABELLED, go_on=True, **{**options, **wrong})
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path: Path) -> None:
+    text = "x,y\n" + "".join(f"{n},{n % 2}\n" for n in range(20))
+    one, same, other = (tmp_path / name for name in ("one.csv", "same.csv", "other.csv"))
+    for path in (one, same):
+        path.write_text(text)
+    other.write_text(text.replace("3,1", "3,0"))
+    options: dict[str, Any] = {"target": "y", "model": "mlp", "steps": 2, "out": tmp_path / "run", "go_on": True}
+    weights = ur.fit(one, **options).network.state_dict()
+    assert ur.fit(same, **options).network.state_dict().keys() == weights.keys()
+    with pytest.raises(
+        UsageError, match=r"was trained on .*one\.csv, and .*other\.csv is other data: give another out"
+    ):
+        ur.fit(other, **options)

@@ -25,7 +25,7 @@ from unrolled.runs.looks import Looks
 from unrolled.runs.on_ranks import agreed, alike, check_source, led_files, only_leader, place_of, write_all
 from unrolled.runs.opening import build, files_of, from_files, is_whole
 from unrolled.runs.outcome import judge, write
-from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run, with_own_place
+from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run, same_source, with_own_place
 from unrolled.runs.prepared import OWN
 from unrolled.runs.race import raced
 from unrolled.runs.refitting import Ended, all_data, with_weights
@@ -136,7 +136,7 @@ def resume(
         UsageError: an option differs from what the run was started with.
     """
     say, hooks = only_leader(together, say, hooks)
-    files = led_files(together, lambda: _files_of(folder, options))
+    files = led_files(together, lambda: _files_of(folder, options, source))
     if is_whole(files):
         say(f"{folder} is finished: nothing is left to train")
         return from_files(folder, files)
@@ -150,12 +150,15 @@ def resume(
         return _run(place, folder, plan, _with_tensorboard(tensorboard, folder, hooks, together), say, page, together)
 
 
-def _files_of(folder: Path, options: dict[str, Any]) -> dict[str, bytes]:
+def _files_of(folder: Path, options: dict[str, Any], source: Any) -> dict[str, bytes]:
     """The files of a run that all ranks need: all of a finished one, else the configuration and the encodings."""
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a run: it has no config.json")
     content = (folder / "config.json").read_bytes()
-    keep_options(folder, RunConfig.parse(content, str(folder)), options)
+    config = RunConfig.parse(content, str(folder))
+    keep_options(folder, config, options)
+    if source is not None:
+        same_source(folder, config, source)
     if (folder / "encodings" / "coder.json").is_file():
         return files_of(folder)
     return {"config.json": content}  # it was stopped before it had encodings

@@ -44,7 +44,7 @@ from unrolled.tasks.task import TASKS
 from unrolled.training.config import TrainingConfig
 from unrolled.training.device import device_for
 
-__all__ = ["RunPlan", "plan_from_options", "plan_from_run", "with_own_place"]
+__all__ = ["RunPlan", "plan_from_options", "plan_from_run", "same_source", "with_own_place"]
 
 Say = Callable[[str], None]
 
@@ -179,7 +179,7 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say
         DataError: the data has changed since the run started.
         UsageError: ``source`` cannot be the data that the run was started with.
     """
-    began = _same_source(folder, config, source)
+    began = same_source(folder, config, source)
     given = options_in(config, config.asked)
     if (place := place_to_resume(folder, config)) is not None and (store := find(place, say)) is not None:
         kept = known_of(store)
@@ -264,8 +264,18 @@ def _check_buildable(model: ModelConfig, roles: Roles) -> None:
             build_layer(part, 1)
 
 
-def _same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str | int]:
-    """The fingerprint of the data that the run was started with, if ``source`` may be that data."""
+def same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str | int]:
+    """The fingerprint of the data that a run was started with, if ``source`` may be that data.
+
+    Args:
+        folder: the directory of the run.
+        config: what it was started with.
+        source: the data that is given now; ``None``: none is.
+
+    Raises:
+        ModelError: the run does not say what it was trained on.
+        UsageError: ``source`` is other data, or is missing although it was in memory.
+    """
     if "training" not in config.files:
         raise ModelError(f"{folder} cannot be resumed: its config.json does not say what it was trained on")
     training = config.files["training"]
@@ -275,6 +285,10 @@ def _same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str 
     if source is not None and is_file(source) == (path == MEMORY):
         place = "in memory" if path == MEMORY else f"from {path}"
         raise UsageError(f"{folder} was trained on data {place}: it can only be resumed with the same data")
+    if source is not None and path != MEMORY and Path(source).resolve() != Path(path).resolve():
+        now = fingerprint(source)
+        if (now["size"], now["sha256"]) != (training["size"], training["sha256"]):
+            raise UsageError(f"{folder} was trained on {path}, and {source} is other data: give another {named('out')}")
     return training
 
 
