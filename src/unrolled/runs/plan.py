@@ -274,7 +274,8 @@ def same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str |
 
     Raises:
         ModelError: the run does not say what it was trained on.
-        UsageError: ``source`` is other data, or is missing although it was in memory.
+        DataError: ``source`` is another file, with other contents.
+        UsageError: ``source`` is in memory and that data was not, or the other way round; or it is missing.
     """
     if "training" not in config.files:
         raise ModelError(f"{folder} cannot be resumed: its config.json does not say what it was trained on")
@@ -286,9 +287,7 @@ def same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str |
         place = "in memory" if path == MEMORY else f"from {path}"
         raise UsageError(f"{folder} was trained on data {place}: it can only be resumed with the same data")
     if source is not None and path != MEMORY and Path(source).resolve() != Path(path).resolve():
-        now = fingerprint(source)
-        if (now["size"], now["sha256"]) != (training["size"], training["sha256"]):
-            raise UsageError(f"{folder} was trained on {path}, and {source} is other data: give another {named('out')}")
+        verify(training, fingerprint(source))
     return training
 
 
