@@ -182,7 +182,5 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path: Path) -> None:
     options: dict[str, Any] = {"target": "y", "model": "mlp", "steps": 2, "out": tmp_path / "run", "go_on": True}
     weights = ur.fit(one, **options).network.state_dict()
     assert ur.fit(same, **options).network.state_dict().keys() == weights.keys()
-    with pytest.raises(
-        UsageError, match=r"was trained on .*one\.csv, and .*other\.csv is other data: give another out"
-    ):
+    with pytest.raises(DataError, match=r"other\.csv: the data has changed.*put the old data back, or start a new run"):
         ur.fit(other, **options)

@@ -155,13 +155,11 @@ def _files_of(folder: Path, options: dict[str, Any], source: Any) -> dict[str, b
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a run: it has no config.json")
     content = (folder / "config.json").read_bytes()
-    config = RunConfig.parse(content, str(folder))
-    keep_options(folder, config, options)
+    keep_options(folder, config := RunConfig.parse(content, str(folder)), options)
     if source is not None:
         same_source(folder, config, source)
-    if (folder / "encodings" / "coder.json").is_file():
-        return files_of(folder)
-    return {"config.json": content}  # it was stopped before it had encodings
+    known = (folder / "encodings" / "coder.json").is_file()  # else it was stopped before it had encodings
+    return files_of(folder) if known else {"config.json": content}
 
 
 def _run(
