@@ -55,6 +55,17 @@ def test_an_unknown_verb_is_a_usage_error(unrolled: Unrolled) -> None:
     )
 
 
+def test_files_that_the_shell_made_of_a_pattern_are_refused_with_the_way_to_give_them(
+    unrolled: Unrolled, tmp_path: Path
+) -> None:
+    files = [str(tmp_path / name) for name in ("a.csv", "b.csv")]
+    for file in files:
+        Path(file).write_text("x,y\n1,a\n")
+    done = unrolled("fit", *files, "--target", "y")
+    said = "error: several files are given: put a pattern in quotes, as 'data/*.csv', or give their folder"
+    assert done.code == 2 and said in done.err
+
+
 def test_completion_is_installed_for_the_shell(
     unrolled: Unrolled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -62,11 +65,19 @@ def as_folder(path: Path, table: dict[str, list[Any]]) -> None:
     as_csv(path / "deeper" / "other.csv", {"another": [1, 2, 3]})
 
 
+def as_packed(path: Path, table: dict[str, list[Any]]) -> None:
+    as_csv(path.with_suffix(".csv"), table)
+    data = path.with_suffix(".csv").read_bytes()
+    path.write_bytes(pa.compress(data, "zstd", asbytes=True) if path.suffix == ".zst" else PACK[path.suffix](data))
+
+
+PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 WRITE: dict[str, Callable[[Path, dict[str, list[Any]]], None]] = {
     "csv": as_csv,
     "jsonl": as_jsonl,
     "parquet": as_parquet,
     "folder": as_folder,
+    **{f"csv.{packing}": as_packed for packing in ("gz", "bz2", "xz", "zst")},
 }
 
 
@@ -156,6 +167,19 @@ def test_what_is_prepared_in_blocks_is_what_is_prepared_at_once(
     held = [n for n in known if sides["valid"][n]]
     places = [encoded.splits.valid.origin.place(encoded.splits.valid.where("text").row(k)) for k in range(len(held))]
     assert places == [whole.origin.place(n + 1) for n in held]
+
+
+def test_a_pattern_is_prepared_as_a_folder_of_its_files(tmp_path: Path, sized: Callable[[int], None]) -> None:
+    folder, table = tmp_path / "data", rows(90)
+    as_folder(folder, table)
+    (folder / "deeper" / "other.csv").unlink()
+    sized(300)
+    found = []
+    for number, source in enumerate([folder, folder / "**" / "*.*"]):
+        made, encoded = prepare(source, tmp_path / f"run{number}", valid=0.2)
+        assert made.known is not None and made.known.by_blocks and encoded.splits.valid is not None
+        found.append((stored(tmp_path / f"run{number}"), encoded.splits.valid.table.to_pydict()))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2], [True, False], [1.5, 2.5]])

@@ -128,6 +128,8 @@ def _as_unrolled(error: BaseException, words: list[str]) -> UnrolledError:
     if isinstance(error, CycloptsError):
         text = str(error).strip().rstrip(".")
         program = next((f"unrolled {word}" for word in words if word in _VERBS), "unrolled")
+        if any(Path(token).is_file() for token in getattr(error, "unused_tokens", None) or ()):
+            return UsageError("several files are given: put a pattern in quotes, as 'data/*.csv', or give their folder")
         return UsageError(f"{text[:1].lower()}{text[1:]}; see: {program} --help")
     if isinstance(error, KeyboardInterrupt):
         return Interrupted("stopped by SIGINT", signal.SIGINT)

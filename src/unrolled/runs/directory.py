@@ -6,13 +6,13 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from unrolled.config import Part, PartOfRun
+from unrolled.data.io.folder import name_of
 from unrolled.errors import DataError, UsageError, named
 from unrolled.registry import Registry
 from unrolled.runs.config import NEEDED, RunConfig
@@ -32,7 +32,7 @@ def choose(out: Path | None, source: str, overwrite: bool) -> Path:
         UsageError: ``out`` exists and may not be replaced.
     """
     if out is None:
-        stem = "stdin" if source == "-" else re.sub(r"[^\w.-]+", "-", Path(source).stem) or "run"
+        stem = "stdin" if source == "-" else name_of(source) or "run"
         taken = {path.name for path in Path("runs").glob(f"{stem}-*")}
         number = next(n for n in range(1, len(taken) + 2) if f"{stem}-{n}" not in taken)
         return Path("runs") / f"{stem}-{number}"

@@ -20,6 +20,7 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.form import form_of, numbers_of
+from unrolled.data.io.folder import name_of
 from unrolled.data.store.prepared_store import INDEX, Name, Store, Writer
 from unrolled.data.store.sources import Mark, marks_of
 from unrolled.data.tables.sequences import Sequences
@@ -115,7 +116,7 @@ def place_in(cache: Path, source: Any, asked: Mapping[str, Any]) -> Place | None
     marks = _marks(source, asked) if key is not None else None
     if key is None or marks is None:
         return None
-    return Place(cache / f"{Path(str(source)).stem or 'data'}-{key[:16]}", key, marks)
+    return Place(cache / f"{name_of(source) or 'data'}-{key[:16]}", key, marks)
 
 
 def place_of_run(folder: Path, source: Any, asked: Mapping[str, Any]) -> Place | None:

@@ -7,6 +7,7 @@ import lzma
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from unrolled.data.io import unpacking
@@ -24,11 +25,16 @@ def zipped(**files: bytes) -> bytes:
     return held.getvalue()
 
 
+def zstandard(data: bytes) -> bytes:
+    return pa.compress(data, "zstd", asbytes=True)
+
+
 PACKED = {
     "a.csv": DATA,
     "a.csv.gz": gzip.compress(DATA),
     "a.csv.bz2": bz2.compress(DATA),
     "a.csv.xz": lzma.compress(DATA),
+    "a.csv.zst": zstandard(DATA),
     "a.csv.zip": zipped(b_csv=DATA),
     "misnamed.csv": gzip.compress(DATA),
 }
@@ -44,16 +50,19 @@ def test_a_packed_file_is_read_as_if_it_were_not(name: str, tmp_path: Path) -> N
     assert seen.name == ("b.csv" if name.endswith("zip") else plain_name(path))
 
 
-@pytest.mark.parametrize("name", ["a.csv.gz", "a.csv.bz2", "a.csv.xz", "a.csv.zip"])
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.csv.bz2", "a.csv.xz", "a.csv.zst", "a.csv.zip"])
 def test_a_packed_file_that_is_cut_short_is_named(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(PACKED[name][:-12])
-    kind = {"gz": "gzip file", "bz2": "bzip2 file", "xz": "xz file", "zip": "zip archive or workbook"}[path.suffix[1:]]
+    kinds = {"gz": "gzip file", "bz2": "bzip2 file", "xz": "xz file", "zst": "zstandard file"}
+    kind = kinds.get(path.suffix[1:], "zip archive or workbook")
     with pytest.raises(DataError, match=f"{path}: is not a whole {kind}"):
         contents(path)
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, lambda data: zipped(a_csv=data)])
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, bz2.compress, lzma.compress, zstandard, lambda data: zipped(a_csv=data)]
+)
 def test_a_bomb_is_refused_at_its_limit(pack: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpacking, "_UNPACKED_FLOOR", 1 << 20)
     (tmp_path / "bomb").write_bytes(pack(b"0" * (8 << 20)))  # type: ignore[operator]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 from unrolled.data.io.unpacking import plain_name
 from unrolled.errors import DataError
 
-__all__ = ["bytes_of", "check_some", "files_in", "holds_files", "listed", "root_of", "unlike"]
+__all__ = ["bytes_of", "check_some", "files_in", "holds_files", "listed", "name_of", "root_of", "unlike"]
 
 _LISTED = 20  # files that a message lists at most
 _PACKED = 8  # times as much is about what a packed file holds
@@ -34,6 +35,17 @@ def root_of(path: Path) -> Path:
     if path.is_dir():
         return path
     return next(one for one in path.parents if not (holds_files(path) and glob.has_magic(str(one))))
+
+
+def name_of(source: str | Path) -> str:
+    """What to call things that are made of a source: its name without suffix and signs; "" if it has none.
+
+    Example:
+        >>> name_of("data/my clicks.csv"), name_of("data/*.csv"), name_of("*.csv")
+        ('my-clicks', 'data', '')
+    """
+    path = Path(source)
+    return re.sub(r"[^\w.-]+", "-", (root_of(path) if holds_files(path) else path).stem)
 
 
 def files_in(folder: Path) -> list[Path]:

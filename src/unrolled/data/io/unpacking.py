@@ -1,4 +1,4 @@
-"""Packed files (gzip, bzip2, xz, and zip archives of one file): unpacked to disk within bounds, and mapped.
+"""Packed files (gzip, bzip2, xz, zstandard, and zip archives of one file): unpacked to disk within bounds, and mapped.
 
 How a file is packed is seen from its first bytes, not by its name.
 """
@@ -30,11 +30,12 @@ _UNPACKED_FLOOR = 64 << 20  # a small file may unpack to this much,
 _UNPACKED_RATIO = 200  # a larger one to this many times its size: real tables stay below 50, a gzip bomb reaches 1030
 _MOST_MEMBERS = 10_000
 _LISTED = 5  # members that a message lists at most
-_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
+_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _BEGINS = {
     "gzip": re.compile(rb"\x1f\x8b"),
     "bzip2": re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
     "xz": re.compile(rb"\xfd7zXZ\0"),
+    "zstandard": re.compile(rb"\x28\xb5\x2f\xfd"),
     "zip": re.compile(rb"PK(\x03\x04|\x05\x06)"),
 }
 _CONTAINERS = re.compile(r"\[Content_Types\]\.xml|mimetype|META-INF/.*|.*\.npy")  # formats that are zip archives inside
@@ -196,4 +197,5 @@ _STREAMS: dict[str, Callable[[BinaryIO], BinaryIO]] = {
     "gzip": lambda file: cast("BinaryIO", gzip.GzipFile(fileobj=file)),
     "bzip2": lambda file: cast("BinaryIO", bz2.BZ2File(file)),
     "xz": lambda file: cast("BinaryIO", lzma.LZMAFile(file)),  # noqa: SIM115
+    "zstandard": lambda file: cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")),
 }

@@ -189,14 +189,15 @@ def _of_file(path: Path, table: pa.Table, choice: Choice) -> Reading:
 
 def _folder(folder: Path, config: DataConfig, alphabet: Name | None, head: int | None) -> Reading:
     if config.header:
-        raise UsageError(f"{named('header')} only works with a file, but {folder} is a folder")
+        kind = "a folder" if folder.is_dir() else "a pattern"
+        raise UsageError(f"{named('header')} only works with a file, but {folder} is {kind}")
     names, chosen, files = _chosen_files(folder, config)
     reader: Reader = READERS.get(chosen)
     others = _others(folder, names, files)
     if reader.example is not None:
         beside = {file: READERS.get(name).read for file, name in names.items() if name and READERS.get(name).tabular}
         table, notes = collect(root_of(folder), files, beside, reader.example, reader.read, config)
-        unread = [name for name in others if folder / name not in beside]
+        unread = [name for name in others if root_of(folder) / name not in beside]
         return Reading(table, Origin(str(folder)), chosen, (*left_out(unread, len(files), chosen), *notes))
     head = head if reader.scan is not None else None
     found = FolderTables.of(folder, chosen, files, others, config, alphabet, size=head)
