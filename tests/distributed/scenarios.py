@@ -24,7 +24,7 @@ from distributed.forked import ended, fork
 
 from unrolled import api
 from unrolled.errors import DataError, Elsewhere, Interrupted, TrainingError
-from unrolled.runs import encode
+from unrolled.runs import blockwise, encode, on_ranks, prepared
 from unrolled.runs.cache_folder import listed
 from unrolled.runs.choosing import Pace
 from unrolled.runs.trained import Trained
@@ -230,7 +230,7 @@ def only_the_leader_prepares(folder: Path) -> None:
             made: list[object] = []
             prepare, encode._prepared = encode._prepared, lambda *given: made.append(given) or prepare(*given)  # type: ignore[func-returns-value]
             if rank and blind:
-                encode.find = lambda *_: None
+                encode._mapped = lambda _: None
             elif rank:
                 ends_if_it_writes(cache)
             api.fit(table, out=out, cache=cache, model="mlp", hidden=3, steps=2, plan="fixed", target="passed")
@@ -240,6 +240,33 @@ def only_the_leader_prepares(folder: Path) -> None:
         weights.append(torch_of(out))
         assert len(listed(cache)) == 1
     assert all(torch.equal(tensor, one[name]) for one in weights for name, tensor in weights[0].items())
+
+
+def one_rank_of_a_machine_prepares_what_is_large(folder: Path) -> None:
+    """The others map it: all of them, or those that do not see the leader's files what the first of them made."""
+    table = folder / "rows.csv"
+    table.write_text("age,passed\n" + "".join(f"{n},{n > 11}\n" for n in range(60)))
+    blockwise.LARGE = prepared._LARGE = 0
+    seeing, making = on_ranks._inode, encode.prepare
+    weights = []
+    for blind in (set[int](), {1, 2}):
+        out, made = folder / f"out{len(blind)}", folder / f"made{len(blind)}"
+        made.mkdir()
+
+        def work(rank: int, out: Path = out, made: Path = made, blind: set[int] = blind) -> None:
+            def counted(*arguments: Any) -> Any:
+                (made / str(rank)).touch()
+                return making(*arguments)
+
+            encode.prepare = counted  # type: ignore[assignment]
+            on_ranks._inode = lambda place: None if rank in blind else seeing(place)
+            api.fit(table, out=out, model="mlp", hidden=3, steps=2, plan="fixed", target="passed")
+            assert not (out / "prepared").exists() or rank
+
+        assert (codes := ended(fork(3, work))) == [0] * 3, codes
+        assert sorted(file.name for file in made.iterdir()) == (["0", "1"] if blind else ["0"])
+        weights.append(torch_of(out))
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
 
 
 def a_fault_in_one_memory_is_found(folder: Path) -> None:
@@ -318,6 +345,7 @@ SCENARIOS: dict[str, Callable[[Path], None]] = {
         other_numbers_of_ranks,
         only_the_leader_writes,
         only_the_leader_prepares,
+        one_rank_of_a_machine_prepares_what_is_large,
         a_fault_in_one_memory_is_found,
         an_error_of_one_rank_ends_all,
         they_race,

@@ -40,7 +40,8 @@ def fit(
     all, and the result does not depend on how many there are.
 
     Args:
-        source: A file (csv, tsv, jsonl, parquet, arrow, txt, abc), a folder, 'a/pattern-*.csv', or - for stdin; with --resume, the run.
+        source: A file (csv, tsv, jsonl, parquet, arrow, txt, abc), a folder, 'a/pattern-*.csv', or - for stdin; with
+            --resume, the run.
     """
     run, told = run or RunFlags(), told or Told()
     asked = options_of(options or Flags())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,13 +13,13 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.io.mapped import free_memory
 from unrolled.data.store.prepared_store import Store
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import named
+from unrolled.errors import DataError, named
 from unrolled.planning.choice import FIXED, Choice
 from unrolled.planning.facts import Facts
 from unrolled.runs.blockwise import prepare
 from unrolled.runs.choosing import choose, facts_of, with_choices
 from unrolled.runs.config import RunConfig
-from unrolled.runs.on_ranks import agreed
+from unrolled.runs.on_ranks import agreed, made_once
 from unrolled.runs.plan import RunPlan, Say
 from unrolled.runs.prepared import OWN, Place, Prepared, find, splits_of, store_splits
 from unrolled.runs.preparing import preparation_of
@@ -67,10 +66,11 @@ def encode(folder: Path, plan: RunPlan, say: Say, together: Together = ALONE) ->
         folder: the run directory; it receives the encodings, and ``config.json`` with the plan.
         plan: what the user asked for.
         say: receives lines about what was inferred and chosen.
-        together: the ranks of the run; the leader chooses.
+        together: the ranks of the run. One of those that see the same files prepares large data; the leader chooses.
     """
+    place = plan.store.folder if plan.store is not None else plan.place.folder if plan.place is not None else None
+    splits, coder, train = made_once(together, place, lambda: training_split(folder, plan, say), _mapped)
     config = plan.config
-    splits, coder, train = _on_ranks(folder, plan, say, together)
     if not config.plan and config.training.plan != FIXED:
 
         def chosen() -> RunConfig:
@@ -105,34 +105,6 @@ def _encoded(
     return Encoded(config, measured, train, judged, splits)
 
 
-def _on_ranks(folder: Path, plan: RunPlan, say: Say, together: Together) -> tuple[Splits, Preprocessor, Examples]:
-    """What `training_split` gives on each rank.
-
-    The leader stores large data while the others wait, which then map it; those that do not see its folder, on another
-    machine, read the data themselves. Small data is read by each of them at once.
-    """
-    made: list[tuple[Splits, Preprocessor, Examples]] = []
-
-    def stored() -> bytes:
-        if together.alone or plan.place is None or plan.store is not None:
-            return b""
-        made.append(training_split(folder, plan, say))
-        return json.dumps([str(plan.place.folder.absolute()), plan.place.key]).encode()
-
-    place = together.led(stored)
-
-    def split() -> tuple[Splits, Preprocessor, Examples]:
-        if made:
-            return made[0]
-        if not place:
-            return training_split(folder, plan, say)
-        where, key = json.loads(place)
-        store = find(Place(Path(where), key, []), lambda _: None)
-        return training_split(folder, plan if store is None else replace(plan, store=store), say)
-
-    return together.each(split)
-
-
 def training_split(folder: Path, plan: RunPlan, say: Say) -> tuple[Splits, Preprocessor, Examples]:
     """Split the data, fit the encodings on the training split, and encode that.
 
@@ -146,6 +118,16 @@ def training_split(folder: Path, plan: RunPlan, say: Say) -> tuple[Splits, Prepr
     with in_turn(plan.place.folder.with_name(f".{plan.place.folder.name}.lock")):
         # Another run may have prepared the same data meanwhile.
         return _split(folder, plan, find(plan.place, lambda _: None), say)
+
+
+def _mapped(folder: Path) -> tuple[Splits, Preprocessor, Examples] | None:
+    """The training split that another rank has stored in ``folder``; ``None`` if it is not there."""
+    try:
+        store = Store.open(folder)
+        prepared = splits_of(store) if store.unchanged else None
+    except DataError:
+        return None
+    return None if prepared is None else (prepared.splits, prepared.coder, prepared.train)
 
 
 def _split(folder: Path, plan: RunPlan, store: Store | None, say: Say) -> tuple[Splits, Preprocessor, Examples]:

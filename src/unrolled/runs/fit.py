@@ -145,7 +145,7 @@ def resume(
         write_all(place, files, together)
         config = RunConfig.parse(files["config.json"], str(folder))
         begun = together.led(lambda: b"1" if checkpoint.newest(folder / "checkpoints") is not None else b"") != b""
-        plan = together.each(lambda: plan_from_run(place, config, source, begun, say))
+        plan = together.each(lambda: plan_from_run(place, config, source, begun, say, folder))
         plan = with_own_place(plan, place, together.leads)
         return _run(place, folder, plan, _with_tensorboard(tensorboard, folder, hooks, together), say, page, together)
 

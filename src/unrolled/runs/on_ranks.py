@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -20,9 +22,20 @@ from unrolled.training.hooks import Hook
 from unrolled.training.joining import join
 from unrolled.training.together import Together, as_tensor
 
-__all__ = ["agreed", "alike", "check_source", "led_files", "only_leader", "place_of", "tried_ranks", "write_all"]
+__all__ = [
+    "agreed",
+    "alike",
+    "check_source",
+    "led_files",
+    "made_once",
+    "only_leader",
+    "place_of",
+    "tried_ranks",
+    "write_all",
+]
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 _TRIED = 1 << 20  # numbers
 
@@ -91,6 +104,52 @@ def write_all(folder: Path, files: Mapping[str, bytes], together: Together) -> N
     for name, content in files.items() if not together.leads else ():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_file(folder / name, content)
+
+
+def made_once(together: Together, place: Path | None, make: Callable[[], T], found: Callable[[Path], T | None]) -> T:
+    """What ``make`` gives: the leader calls it, and so does the first rank of each machine that does not see its files.
+
+    The other ranks wait, and find it at the place of whoever called it for them.
+
+    Args:
+        together: the ranks.
+        place: where ``make`` writes on this rank; ``None`` on the leader: each rank calls it.
+        make: gives what is wanted.
+        found: gives what is wanted from the place of another rank; ``None`` if it is not there.
+
+    Raises:
+        Elsewhere: ``make`` raised an error on another rank.
+    """
+    if together.alone:
+        return make()
+    ours = "" if place is None else str(place.absolute())
+
+    def led() -> bytes:
+        if place is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        return json.dumps([ours, _inode(ours)]).encode()
+
+    leaders = json.loads(together.led(led))
+    seen = leaders[1] is not None and _inode(leaders[0]) == leaders[1]
+    told = [json.loads(data) for data in together.stack(json.dumps([seen, socket.gethostname(), ours]).encode())]
+    first = 0 if seen else next(n for n, one in enumerate(told) if not one[0] and one[1] == told[together.rank][1])
+    theirs = told[first][2] if leaders[0] else ""
+    makes = first == together.rank or not theirs
+    made = together.each(lambda: make() if makes else None)
+
+    def given() -> T:
+        mine = made if makes else found(Path(theirs))
+        return make() if mine is None else mine
+
+    return together.each(given)
+
+
+def _inode(place: str) -> int | None:
+    """The number of the folder in which a place is: a machine that sees the same folder sees the same number."""
+    try:
+        return Path(place).parent.stat().st_ino if place else None
+    except OSError:
+        return None
 
 
 def only_leader(together: Together, say: Say, hooks: tuple[Hook, ...]) -> tuple[Say, tuple[Hook, ...]]:

@@ -164,15 +164,16 @@ def _suits(known: Known, config: RunConfig) -> bool:
     return suits(known.sequences, known.data, known.roles, preparation)
 
 
-def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say: Say) -> RunPlan:
+def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say: Say, run: Path) -> RunPlan:
     """The plan of a stopped run.
 
     Args:
-        folder: its directory.
+        folder: its directory, or what another rank than the leader has of it.
         config: what it was started with.
         source: its data, if that was in memory.
         begun: whether it has a checkpoint.
         say: receives a line for each file that is unchanged.
+        run: the run directory of the leader, whose prepared data is mapped if this rank sees it.
 
     Raises:
         ModelError: it cannot be resumed.
@@ -181,7 +182,7 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say
     """
     began = same_source(folder, config, source)
     given = options_in(config, config.asked)
-    if (place := place_to_resume(folder, config)) is not None and (store := find(place, say)) is not None:
+    if (place := place_to_resume(run, config)) is not None and (store := find(place, say)) is not None:
         kept = known_of(store)
         return RunPlan(config, kept.sequences, kept.roles, None, given, kept, store, place, begun)
     _verify_files(config, source, say)

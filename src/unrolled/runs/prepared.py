@@ -6,6 +6,7 @@ that is resumed, by a second one, or by each trial of a search.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -129,7 +130,7 @@ def place_of_run(folder: Path, source: Any, asked: Mapping[str, Any]) -> Place |
 
 
 def place_to_resume(folder: Path, config: RunConfig) -> Place | None:
-    """Where the data of the stopped run in ``folder`` is stored, if it is."""
+    """Where the data of the stopped run in ``folder``, its directory, is stored, if it is."""
     for place in (folder / OWN, Path(config.prepared) if config.prepared else None):
         if place is not None and (place / INDEX).is_file():
             try:
@@ -155,7 +156,8 @@ def find(place: Place, say: Say) -> Store | None:
     except DataError as error:
         say(f"{error}; it is prepared again")
         return None
-    os.utime(place.folder / INDEX)  # when it was last used
+    with contextlib.suppress(OSError):  # another user's
+        os.utime(place.folder / INDEX)  # when it was last used
     say(f"prepared data: {place.folder}")
     return store
 
