@@ -246,7 +246,6 @@ def one_rank_of_a_machine_prepares_what_is_large(folder: Path) -> None:
     """The others map it: all of them, or those that do not see the leader's files what the first of them made."""
     table = folder / "rows.csv"
     table.write_text("age,passed\n" + "".join(f"{n},{n > 11}\n" for n in range(60)))
-    blockwise.LARGE = prepared._LARGE = 0
     seeing, making = on_ranks._inode, encode.prepare
     weights = []
     for blind in (set[int](), {1, 2}):
@@ -258,6 +257,7 @@ def one_rank_of_a_machine_prepares_what_is_large(folder: Path) -> None:
                 (made / str(rank)).touch()
                 return making(*arguments)
 
+            blockwise.LARGE = prepared._LARGE = 0
             encode.prepare = counted  # type: ignore[assignment]
             on_ranks._inode = lambda place: None if rank in blind else seeing(place)
             api.fit(table, out=out, model="mlp", hidden=3, steps=2, plan="fixed", target="passed")
