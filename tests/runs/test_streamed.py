@@ -216,7 +216,7 @@ def test_merged_sums_are_the_metrics_of_all(count: int, run: Trained, folder: Pa
     whole, merged = run.evaluate(folder), merge_sums(run, tmp_path)
     assert merged.keys() == whole.keys()
     assert merged["accuracy"] == whole["accuracy"]  # counts are exact
-    assert all(merged[name] == pytest.approx(whole[name], rel=1e-6) for name in whole)
+    assert all(merged[name] == pytest.approx(whole[name], rel=1e-12) for name in whole)
 
 
 def test_sums_that_do_not_belong_together_are_refused(run: Trained, folder: Path, tmp_path: Path) -> None:
