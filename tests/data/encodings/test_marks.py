@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from unrolled.data.encodings import _marks as marks
-from unrolled.data.encodings._words import split_words
+from unrolled.data.encodings._words import _split_any, split_words
 
 FAMILY, SCOTLAND = "👩‍👩‍👧‍👦", "🏴" + "".join(chr(0xE0000 + ord(letter)) for letter in "gbsct") + chr(0xE007F)
 
@@ -48,3 +50,16 @@ def test_plain_text_is_cut_as_any_other() -> None:
     plain = marks.cut_at_signs(texts)
     both = marks.cut_at_signs(pa.array([*texts.to_pylist(), "é"]))
     assert plain.to_pylist() == both.to_pylist()[:3]
+
+
+@given(
+    st.lists(st.text(st.characters(max_codepoint=127) | st.sampled_from(" aZ_.<@é"), max_size=12), max_size=6),
+    st.sampled_from([pa.string(), pa.large_string()]),
+    st.booleans(),
+)
+def test_plain_texts_are_looked_up_as_others_are_matched(texts: list[str], kind: pa.DataType, lower: bool) -> None:
+    array = pa.array(["before", *texts], kind)[1:]
+    (words, counts), (expected, numbers) = split_words(array, lower), _split_any(array, lower)
+    words.validate(full=True)
+    assert words.type == expected.type and words.to_pylist() == expected.to_pylist()
+    assert counts.dtype == numbers.dtype and counts.tolist() == numbers.tolist()

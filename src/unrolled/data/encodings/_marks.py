@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.encodings._pieces import raw
 
-__all__ = ["EMOJI", "UNKNOWN_WORD", "cut_at_signs"]
+__all__ = ["EMOJI", "UNKNOWN_WORD", "cut_at_signs", "may_fold"]
 
 UNKNOWN_WORD = "<unknown>"
 
@@ -40,6 +40,12 @@ _CUT = rf"({_PLACEHOLDER}|{EMOJI}|[^\p{{L}}\p{{M}}\p{{N}}_\s\p{{Z}}])"
 _CUT_ASCII = rf"({_PLACEHOLDER}|[^\w\s])"  # the same for ASCII texts, four times as fast
 
 
+def may_fold(letters: bytes) -> bool:
+    """Whether these texts may hold an address or a mention."""
+    letters = letters.lower()
+    return any(sign in letters for sign in (b"@", b"://", b"www."))
+
+
 def cut_at_signs(texts: pa.Array) -> pa.Array:
     """Put spaces around each punctuation mark and symbol of ``texts``, and fold addresses and mentions.
 
@@ -47,8 +53,7 @@ def cut_at_signs(texts: pa.Array) -> pa.Array:
         >>> cut_at_signs(pa.array(["@anna: see https://a.b/c?d=1. #wow👍🏽👍🏽"]))[0].as_py().split()
         ['<user>', ':', 'see', '<url>', '.', '#', 'wow', '👍🏽', '👍🏽']
     """
-    letters = raw(texts)[0].tobytes().lower()
-    if any(sign in letters for sign in (b"@", b"://", b"www.")):
+    if may_fold(raw(texts)[0].tobytes()):
         texts = pc.replace_substring_regex(texts, _ADDRESS, "<url>")
         texts = pc.replace_substring_regex(texts, _MENTION, r"\1<user>")
     plain = pc.all(pc.string_is_ascii(texts)).as_py()

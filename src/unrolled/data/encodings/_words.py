@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import ClassVar, Self
 
 import numpy as np
@@ -20,10 +21,12 @@ import pyarrow.compute as pc
 
 from unrolled.data.encodings._cells import smallest_dtype
 from unrolled.data.encodings._level import SPECIALS
-from unrolled.data.encodings._marks import UNKNOWN_WORD, cut_at_signs
+from unrolled.data.encodings._marks import UNKNOWN_WORD, cut_at_signs, may_fold
+from unrolled.data.encodings._pieces import raw
 
 __all__ = ["MANY", "Words", "are_codes", "count_words", "counted_words", "most_frequent", "split_words", "word_ids"]
 
+_ASCII = 0x80
 MANY = 10_000  # words in all, with repetitions
 _WAITING = 1_000_000  # counts that are added at a time
 _ONCE = 0.25  # at least this share of the words with digits occurs only once, where words are codes
@@ -156,6 +159,12 @@ def split_words(texts: pa.Array, lower: bool = True) -> tuple[pa.Array, np.ndarr
         >>> " ".join(words.to_pylist()), counts.tolist()
         ("isn ' t it 3 . 5 ?", [8, 0])
     """
+    if (letters := _plain(texts)) is not None:
+        return _split_plain(texts.type, letters.lower() if lower else letters, raw(texts)[1])
+    return _split_any(texts, lower)
+
+
+def _split_any(texts: pa.Array, lower: bool) -> tuple[pa.Array, np.ndarray]:
     apart = cut_at_signs(texts)
     # Trimmed, because Arrow's split reads past the end of a text that ends with a space and may find a word there.
     lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(apart))
@@ -164,3 +173,40 @@ def split_words(texts: pa.Array, lower: bool = True) -> tuple[pa.Array, np.ndarr
     counts = np.bincount(parents.filter(real).to_numpy(), minlength=len(texts)).astype(np.int64)
     words = words.filter(real)
     return pc.utf8_lower(words) if lower else words, counts  # last, so that both have the same number of words
+
+
+def _plain(texts: pa.Array) -> bytes | None:
+    """The letters of texts in which a sign is a word and a run of other letters is one; ``None`` if some differ."""
+    letters = raw(texts)[0]
+    if texts.null_count or (len(letters) and letters.max() >= _ASCII):
+        return None
+    found = letters.tobytes()
+    return None if may_fold(found) or b"<" in found else found
+
+
+@cache
+def _parts_of_words() -> tuple[bytes, bytes]:
+    """Whether each letter is a blank, 0, part of a word, 1, or a sign, which is a word, 2; and the blanks."""
+    texts = pa.array([f"a{chr(code)}b" for code in range(_ASCII)], pa.large_string())
+    _, counts = _split_any(texts, lower=False)
+    found = bytes({1: 1, 2: 0, 3: 2}[count] for count in counts.tolist())
+    return found + bytes(_ASCII), bytes(code for code, part in enumerate(found) if not part)
+
+
+def _split_plain(type_: pa.DataType, letters: bytes, offsets: np.ndarray) -> tuple[pa.Array, np.ndarray]:
+    """`split_words` of plain texts, by looking up each letter: in half of the time."""
+    known, blanks = _parts_of_words()
+    parts = np.frombuffer(letters.translate(known), np.uint8)
+    shown, runs = parts != 0, parts == 1
+    joined = runs[1:] & runs[:-1]  # the letters belong to one word
+    rows = offsets[1:-1]
+    joined[rows[(rows > 0) & (rows < len(parts))] - 1] = False
+    begins, ends = shown.copy(), shown.copy()
+    begins[1:] &= ~joined
+    ends[:-1] &= ~joined
+    starts = np.flatnonzero(begins)
+    places = np.zeros(len(starts) + 1, np.int64 if pa.types.is_large_string(type_) else np.int32)
+    np.cumsum(np.flatnonzero(ends) + 1 - starts, out=places[1:])
+    buffers = [None, pa.py_buffer(places), pa.py_buffer(letters.translate(None, blanks))]
+    counts = np.diff(np.searchsorted(starts, offsets)).astype(np.int64)
+    return pa.Array.from_buffers(type_, len(starts), buffers), counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -88,6 +88,9 @@ class CsvParts:
         for index, (start, stop) in enumerate(pairwise(self.borders)):
             data = self.data.slice(start, stop - start)
             yield read_cells(data, self.origin, self.below if index else self.config, self.separator)
+
+    def over(self, data: pa.Buffer) -> CsvParts:
+        return replace(self, data=data)
 
     def whole(self) -> pa.Table:
         return read_delimited(self.data, self.origin, self.config, self.separator)

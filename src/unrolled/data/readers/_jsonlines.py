@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -72,6 +72,9 @@ class JsonParts:
             raise DataError(
                 f"has the type {kinds[1]}, but {kinds[0]} in earlier lines", file=self.origin, column=column
             )
+
+    def over(self, data: pa.Buffer) -> JsonParts:
+        return replace(self, data=data)
 
     def whole(self) -> pa.Table:
         return read_json_lines(self.data, self.origin)

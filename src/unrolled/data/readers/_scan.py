@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, Self
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -22,6 +22,7 @@ from unrolled.errors import DataError
 __all__ = ["Parts", "arrow_blocks", "arrow_table", "parquet_blocks", "text_blocks"]
 
 _MOST_ROWS = 1 << 16
+_MOST_KNOWN = 1_000  # texts
 
 
 class Parts(Protocol):
@@ -37,6 +38,9 @@ class Parts(Protocol):
 
     def whole(self) -> pa.Table:
         """The table as one."""
+
+    def over(self, data: pa.Buffer) -> Self:
+        """The same parts of the same text in another buffer."""
 
 
 def parquet_blocks(data: pa.Buffer, size: int) -> Iterator[pa.Table]:
@@ -65,23 +69,39 @@ def arrow_blocks(data: pa.Buffer, size: int) -> Iterator[pa.Table]:
         yield table.slice(start, rows)
 
 
-def text_blocks(parts: Parts) -> Iterator[pa.Table]:
-    """The tables of the ``parts``, with the columns and types that all of them together have.
+def text_blocks(key: tuple[object, ...], data: pa.Buffer, cut: Callable[[], Parts]) -> Iterator[pa.Table]:
+    """The tables of the parts of a text, with the columns and types that all of them together have.
 
-    Where a part cannot be read by itself, the whole is read, which may show what is meant.
+    Where a part cannot be read by itself, the whole is read, which may show what is meant. Who reads a text again need
+    not look at all parts before the first is given.
+
+    Args:
+        key: tells the text and how it is read from others.
+        data: the text.
+        cut: cuts it into parts.
 
     Raises:
         DataError: the table cannot be read, or the types of a column do not go together.
     """
-    try:
-        found = _joint(parts) if len(parts) > 1 else None
-    except DataError:
-        found = None
-    if found is None:
-        yield parts.whole()
-        return
+    parts, found = _known.get(key, (None, None))
+    if parts is None or found is None:
+        parts = cut()
+        try:
+            found = _joint(parts) if len(parts) > 1 else None
+        except DataError:
+            found = None
+        if found is None:
+            yield parts.whole()
+            return
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = (parts.over(pa.py_buffer(b"")), found)
+    parts = parts.over(data)
     for index in range(len(parts)):
         yield found.fitted(parts.read(index, found.texts))
+
+
+_known: dict[tuple[object, ...], tuple[Parts, _Joint]] = {}  # of texts that were read: their parts without the text
 
 
 def _joint(parts: Parts) -> _Joint:

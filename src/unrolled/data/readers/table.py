@@ -59,14 +59,16 @@ def scan_table(path: Path, config: DataConfig, size: int) -> Iterator[pa.Table]:
     elif ending in _ARROW or begin.startswith(_FEATHER):
         yield from _decoded(data, path, partial(arrow_blocks, size=size), "Arrow")
     else:
-        yield from text_blocks(_parts(data, str(path), config, ending or None, size))
+        found = path.stat()
+        text, as_json = _prepared(data, str(path), config, ending or None)
 
+        def cut() -> Parts:
+            if as_json:
+                return JsonParts.of(text, str(path), size)
+            return CsvParts.of(text, str(path), config, "\t" if ending in (".tsv", ".tab") else None, size)
 
-def _parts(data: pa.Buffer, origin: str, config: DataConfig, suffix: str | None, size: int) -> Parts:
-    data, as_json = _prepared(data, origin, config, suffix)
-    if as_json:
-        return JsonParts.of(data, origin, size)
-    return CsvParts.of(data, origin, config, "\t" if suffix in (".tsv", ".tab") else None, size)
+        key = (str(path), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, size, config.model_dump_json())
+        yield from text_blocks(key, text, cut)
 
 
 def read_written(data: pa.Buffer, origin: str, config: DataConfig, suffix: str | None = None) -> pa.Table:
