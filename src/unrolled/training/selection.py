@@ -16,6 +16,7 @@ from unrolled.training.config import TrainingConfig
 from unrolled.training.evaluate import evaluate
 from unrolled.training.position import Progress
 from unrolled.training.saving import Checkpoints
+from unrolled.training.sharded import Sharded
 from unrolled.training.together import Together
 
 __all__ = ["Selection"]
@@ -29,7 +30,7 @@ class Selection:
     """Validates the averaged weights of a network, and keeps the best.
 
     Args:
-        network, task, config, device, together: as for `Trainer`.
+        network, task, config, device, together, sharded: as for `Trainer` and `BatchGradient`.
         valid: the validation split.
         checkpoints: where the best weights are kept.
         average: the averaged weights.
@@ -45,9 +46,11 @@ class Selection:
         device: str,
         average: Average,
         together: Together,
+        sharded: Sharded | None,
     ) -> None:
         self._network, self._task, self._valid, self._config = network, task, valid, config
         self._checkpoints, self._device, self._average, self._together = checkpoints, device, average, together
+        self._sharded = sharded
 
     def validate(self, p: Progress) -> dict[str, float]:
         """Validate, and save the weights if they are the best so far; returns the metrics."""
@@ -108,7 +111,9 @@ class Selection:
             self._network.load_state_dict(best)
 
     def _evaluate(self, split: Examples) -> dict[str, float]:
-        return evaluate(self._network, self._task, split, self._config, self._device, self._together)
+        return evaluate(
+            self._network, self._task, split, self._config, self._device, self._together, self._sharded
+        )
 
     def _best(self) -> dict[str, Tensor] | None:
         best = self._checkpoints.best()

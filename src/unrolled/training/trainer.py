@@ -32,6 +32,7 @@ from unrolled.training.position import Progress
 from unrolled.training.saving import Checkpoints, alike, restore_alike, restore_own, step_seed
 from unrolled.training.schedule import Budget, fall_length, planned_fall, rate
 from unrolled.training.selection import Selection
+from unrolled.training.sharded import Sharded
 from unrolled.training.sparse_adamw import clip_gradients, step_rows
 from unrolled.training.together import ALONE, Together
 
@@ -91,6 +92,8 @@ class Trainer:
         clock: Callable[[], float] = time.monotonic,
         together: Together = ALONE,
     ) -> None:
+        # Before the weights move to the device, on which a rank has room for its rows only.
+        self.sharded = Sharded(network, together, device) if config.shard_weights else None
         self.network, self.task, self.train, self.valid = network.to(device), task, train, valid
         self.config, self.folder, self.hooks, self.device, self.frozen = config, folder, hooks, device, frozen
         self.together, self.checkpoints = together, Checkpoints(folder, together)
@@ -98,10 +101,12 @@ class Trainer:
         self._everything, self._allowance = everything, allowance
         self._whole: Examples | None = None  # once it is learned
         length = chunks(window(train, config), config)
-        self.gradient = BatchGradient(network, task, length, together, config.accumulate, device)
+        self.gradient = BatchGradient(network, task, length, together, config.accumulate, device, self.sharded)
         self.optimizer = optimizer_for(self.network, config, frozen)
         self.average = Average(self.network)
-        self.selection = Selection(network, task, valid, config, self.checkpoints, device, self.average, together)
+        self.selection = Selection(
+            network, task, valid, config, self.checkpoints, device, self.average, together, self.sharded
+        )
         self.every = Every.parse(config.checkpoint_every or "60s")
         self.stop = Stop(together)
         self._started = 0.0

@@ -1,0 +1,86 @@
+"""Weights that are cut over the ranks of a training (FSDP2), for a network that is too large for one of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.models.model import Model
+from unrolled.training.together import Together
+
+__all__ = ["Sharded", "whole"]
+
+T = TypeVar("T")
+
+
+class Sharded:
+    """The weights of a network, of which each rank holds some rows, with their gradients and moments.
+
+    From now on the parameters of the network are of torch's type ``DTensor``, whose local part is this rank's. They are
+    whole only inside `through`. Each rank passes equally often through the network, since its ranks gather weights and
+    add up gradients while they do.
+
+    Args:
+        network: is cut in place.
+        together: the ranks, at least two.
+        device: ``cpu`` or ``cuda``; the weights move to it.
+    """
+
+    def __init__(self, network: Model, together: Together, device: str) -> None:
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import FSDPModule, fully_shard
+
+        self._together, self._plain = together, _without_weights(network)
+        self._pass = _Pass(network)
+        fully_shard(self._pass, mesh=init_device_mesh(device, (together.ranks,)))
+        for module in self._pass.modules():
+            if isinstance(module, FSDPModule):  # gradients are sums, and a rank may leave out a weight that others use
+                module.set_gradient_divide_factor(1.0)
+                module.set_force_sum_reduction_for_comms(True)  # which gloo has
+        cast(Any, self._pass).set_reduce_scatter_unused_params(True)
+
+    def through(self, work: Callable[[], T]) -> T:
+        """What ``work`` computes with the network; gradients of what it gives are added up over the ranks."""
+        return cast(T, self._pass(work))
+
+    def cut(self) -> None:
+        """Let go of the weights of other ranks, after passes without gradients."""
+        cast(Any, self._pass).reshard()
+
+    def whole(self) -> Model:
+        """The network with whole weights on the leader; on another rank, without weights."""
+        state = {}
+        for name, tensor in self._pass.network.state_dict().items():
+            gathered = whole(tensor)
+            if self._together.leads:
+                state[name] = gathered
+        if self._together.leads:
+            self._plain.load_state_dict(state, assign=True)
+        return self._plain
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """``tensor`` itself, or all rows of one that is cut over the ranks, which all call this."""
+    full = getattr(tensor, "full_tensor", None)
+    return tensor if full is None else cast(Tensor, full())
+
+
+class _Pass(nn.Module):
+    """Any computation with a network, as the forward pass of a module: only inside one are the weights whole."""
+
+    def __init__(self, network: Model) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, work: Callable[[], Any]) -> Any:
+        return work()
+
+
+def _without_weights(network: Model) -> Model:
+    """A copy of ``network`` whose parameters take no memory."""
+    empty = {id(p): nn.Parameter(p.detach().to("meta"), p.requires_grad) for p in network.parameters()}
+    return copy.deepcopy(network, cast(Any, empty))
