@@ -15,6 +15,7 @@ from unrolled.training.averaging import Average
 from unrolled.training.config import TrainingConfig
 from unrolled.training.evaluate import evaluate
 from unrolled.training.position import Progress
+from unrolled.training.rows import load_weights
 from unrolled.training.saving import Checkpoints
 from unrolled.training.sharded import Sharded
 from unrolled.training.together import Together
@@ -77,7 +78,7 @@ class Selection:
             best = self._checkpoints.best()
         if best is None:
             return
-        self._network.load_state_dict(checkpoint.section(best.tensors, "model"))
+        load_weights(self._network, checkpoint.section(best.tensors, "model"))
         if not p.refit:
             self._checkpoints.save_best(best.tensors, best.meta, _BEFORE)
 
@@ -108,12 +109,10 @@ class Selection:
         if best is None:
             self._average.put()
         else:
-            self._network.load_state_dict(best)
+            load_weights(self._network, best)
 
     def _evaluate(self, split: Examples) -> dict[str, float]:
-        return evaluate(
-            self._network, self._task, split, self._config, self._device, self._together, self._sharded
-        )
+        return evaluate(self._network, self._task, split, self._config, self._device, self._together, self._sharded)
 
     def _best(self) -> dict[str, Tensor] | None:
         best = self._checkpoints.best()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from unrolled.models.model import Model
+from unrolled.training.rows import whole
 from unrolled.training.together import Together
 
-__all__ = ["Sharded", "whole"]
+__all__ = ["Sharded"]
 
 T = TypeVar("T")
 
@@ -21,8 +22,11 @@ class Sharded:
     """The weights of a network, of which each rank holds some rows, with their gradients and moments.
 
     From now on the parameters of the network are of torch's type ``DTensor``, whose local part is this rank's. They are
-    whole only inside `through`. Each rank passes equally often through the network, since its ranks gather weights and
-    add up gradients while they do.
+    whole only inside `through`, and those of a block of a transformer only while it computes. All ranks pass equally
+    often through the network, since they gather weights and add up gradients while they do.
+
+    Cost: a rank of R holds 1/R of the weights, averages, moments and gradients, and while it computes, the weights and
+    gradients of one block, and of all that is no block. They are sent about three times a step.
 
     Args:
         network: is cut in place.
@@ -36,7 +40,11 @@ class Sharded:
 
         self._together, self._plain = together, _without_weights(network)
         self._pass = _Pass(network)
-        fully_shard(self._pass, mesh=init_device_mesh(device, (together.ranks,)))
+        mesh = init_device_mesh(device, (together.ranks,))
+        for layer in network.modules():
+            for module in layer.gathered_apart() if hasattr(layer, "gathered_apart") else ():  # type: ignore[operator]
+                fully_shard(module, mesh=mesh)
+        fully_shard(self._pass, mesh=mesh)
         for module in self._pass.modules():
             if isinstance(module, FSDPModule):  # gradients are sums, and a rank may leave out a weight that others use
                 module.set_gradient_divide_factor(1.0)
@@ -45,7 +53,10 @@ class Sharded:
 
     def through(self, work: Callable[[], T]) -> T:
         """What ``work`` computes with the network; gradients of what it gives are added up over the ranks."""
-        return cast(T, self._pass(work))
+        with warnings.catch_warnings():
+            # No output of a part is changed in place, of which torch warns where it is a view, such as a cache of keys.
+            warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor")
+            return cast(T, self._pass(work))
 
     def cut(self) -> None:
         """Let go of the weights of other ranks, after passes without gradients."""
@@ -54,19 +65,14 @@ class Sharded:
     def whole(self) -> Model:
         """The network with whole weights on the leader; on another rank, without weights."""
         state = {}
-        for name, tensor in self._pass.network.state_dict().items():
-            gathered = whole(tensor)
-            if self._together.leads:
-                state[name] = gathered
+        with self._together.reaching():
+            for name, tensor in self._pass.network.state_dict().items():
+                gathered = whole(tensor)
+                if self._together.leads:
+                    state[name] = gathered
         if self._together.leads:
             self._plain.load_state_dict(state, assign=True)
         return self._plain
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """``tensor`` itself, or all rows of one that is cut over the ranks, which all call this."""
-    full = getattr(tensor, "full_tensor", None)
-    return tensor if full is None else cast(Tensor, full())
 
 
 class _Pass(nn.Module):

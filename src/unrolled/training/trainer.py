@@ -96,7 +96,7 @@ class Trainer:
         self.sharded = Sharded(network, together, device) if config.shard_weights else None
         self.network, self.task, self.train, self.valid = network.to(device), task, train, valid
         self.config, self.folder, self.hooks, self.device, self.frozen = config, folder, hooks, device, frozen
-        self.together, self.checkpoints = together, Checkpoints(folder, together)
+        self.together, self.checkpoints = together, Checkpoints(folder, together, config.shard_weights)
         self.from_start, self.clock, self.budget, self.progress = from_start, clock, Budget(config), Progress()
         self._everything, self._allowance = everything, allowance
         self._whole: Examples | None = None  # once it is learned
@@ -120,7 +120,7 @@ class Trainer:
         the others.
         """
         try:
-            with Deferred(self.stop.hear):
+            with Deferred(self.stop.hear), self.together.reaching():
                 self._loop(math.inf if until is None else until)
         finally:
             release_memory()
@@ -131,6 +131,10 @@ class Trainer:
     def averaged(self) -> AbstractContextManager[None]:
         """The network has its averaged weights while this is open."""
         return self.average.applied()
+
+    def whole(self) -> Model:
+        """The network with all weights; if they are cut over the ranks, only the leader's has them."""
+        return self.network if self.sharded is None else self.sharded.whole()
 
     def learned(self) -> Examples:
         """What the weights that are kept were trained on at the end: ``train``, or everything."""
