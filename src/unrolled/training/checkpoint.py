@@ -21,7 +21,7 @@ from unrolled.errors import ModelError
 from unrolled.storage.atomic import sweep
 from unrolled.storage.directories import read_directory, remove_directory, verify, write_directory
 from unrolled.storage.tensors import load_tensors, save_tensors
-from unrolled.training.rows import is_cut, like, read_rows
+from unrolled.training.cut_rows import is_cut, like, read_rows
 
 __all__ = [
     "META",

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from unrolled.training.rows import whole
+from unrolled.training.cut_rows import whole
 
 __all__ = ["norms_by_part", "part_of"]
 

@@ -28,8 +28,8 @@ from unrolled.training import checkpoint
 from unrolled.training.averaging import Average
 from unrolled.training.batch_gradient import BatchGradient
 from unrolled.training.checkpoint import Checkpoint
+from unrolled.training.cut_rows import load_weights, packed_rows, read_rows, shard_name, whole
 from unrolled.training.position import Progress
-from unrolled.training.rows import load_weights, packed_rows, read_rows, shard_name, whole
 from unrolled.training.together import Together
 
 __all__ = ["Checkpoints", "alike", "restore_alike", "restore_own", "step_seed"]

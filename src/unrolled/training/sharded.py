@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from torch import nn
 
 from unrolled.models.model import Model
-from unrolled.training.rows import whole
+from unrolled.training.cut_rows import whole
 from unrolled.training.together import Together
 
 __all__ = ["Sharded"]

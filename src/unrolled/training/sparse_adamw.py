@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from unrolled.training.rows import whole
+from unrolled.training.cut_rows import whole
 
 __all__ = ["clip_gradients", "step_rows"]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
-from unrolled.errors import DataError, TrainingError, named
+from unrolled.errors import TrainingError, named
 from unrolled.kernels.scratch import release_memory
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
@@ -27,7 +27,7 @@ from unrolled.training.gradients import norms_by_part
 from unrolled.training.hooks import Event, Hook, logs
 from unrolled.training.interruption import Deferred, Every, Stop
 from unrolled.training.optimizer import optimizer_for
-from unrolled.training.plans import can_be_judged, chunks, training_plan, window
+from unrolled.training.plans import check_enough, chunks, training_plan, window
 from unrolled.training.position import Progress
 from unrolled.training.saving import Checkpoints, alike, restore_alike, restore_own, step_seed
 from unrolled.training.schedule import Budget, fall_length, planned_fall, rate
@@ -92,8 +92,7 @@ class Trainer:
         clock: Callable[[], float] = time.monotonic,
         together: Together = ALONE,
     ) -> None:
-        # Before the weights move to the device, on which a rank has room for its rows only.
-        self.sharded = Sharded(network, together, device) if config.shard_weights else None
+        self.sharded = Sharded(network, together, device) if config.shard_weights else None  # moves only its rows
         self.network, self.task, self.train, self.valid = network.to(device), task, train, valid
         self.config, self.folder, self.hooks, self.device, self.frozen = config, folder, hooks, device, frozen
         self.together, self.checkpoints = together, Checkpoints(folder, together, config.shard_weights)
@@ -219,10 +218,7 @@ class Trainer:
 
     def _begin(self, batches: int) -> Stopwatch | None:
         """Fix the steps of training where no clock is needed; else the stopwatch that will."""
-        if not batches:
-            raise DataError("no training sequence is long enough to learn from", hint="add more or longer sequences")
-        if self.valid is not None and not can_be_judged(self.valid, self.task.batching, self.config):
-            raise DataError("no validation sequence is long enough to evaluate on", hint="add more or longer sequences")
+        check_enough(batches, self.valid, self.task.batching, self.config)
         p, steps, seconds = self.progress, self.budget.steps(batches), self.budget.seconds
         stopwatch = None
         if p.total is None:
