@@ -254,7 +254,8 @@ def read_directory(path: Path) -> dict[str, bytes]:
 def _write_member(folder: Path, name: str, content: bytes | Callable[[Path], None]) -> None:
     _check_name(folder, name)
     path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if "/" in name:
+        path.parent.mkdir(parents=True, exist_ok=True)
     if callable(content):
         content(path)
         fsync(path)
