@@ -16,12 +16,12 @@ import torch
 import torch._dynamo  # what ranks import, once for all of them
 import torch.distributed.fsdp
 import torch.distributed.tensor
-from contracts.runs import RUNS, same_run
+from contracts.runs import same_run
 from distributed.forked import ended, fork
 from distributed.scenarios import at_step, die, ends_if_it_writes, fit, run_all, torch_of
 from samples import SAMPLES, network_for, training
 
-from unrolled.errors import Interrupted, TrainingError
+from unrolled.errors import Interrupted, TrainingError, UsageError
 from unrolled.layers.attention.blocks import TransformerBlock
 from unrolled.training import checkpoint, saving
 from unrolled.training.cut_rows import is_cut, read_rows, rows_of
@@ -109,6 +109,10 @@ def other_numbers_of_ranks(folder: Path) -> None:
             os._exit(error.exit_code)
 
     assert ended(fork(2, work)) == [143, 143]
+    try:
+        fit(name, out, **_EXACT)
+    except UsageError as error:
+        assert "shard_weights needs several processes: start the command with torchrun" in str(error), error
     straight(name, out, 3, **_EXACT)
     straight(name, folder / "alone", 1, **{**_EXACT, "shard_weights": False})
     found, expected = torch_of(out), torch_of(folder / "alone")

@@ -18,6 +18,7 @@ from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.tasks.task import Task
+from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import window
 
 __all__ = ["check_idle", "check_judged", "check_pieces", "check_positions", "check_rows", "searching", "with_target"]
@@ -60,18 +61,18 @@ def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
         raise UsageError(f"{named('embedding')} only works with tokens or labels; all inputs are numbers")
 
 
-def check_rows(network: Model, frozen: Mapping[str, Tensor], config: RunConfig) -> None:
+def check_rows(network: Model, frozen: Mapping[str, Tensor], config: TrainingConfig) -> None:
     """Refuse to cut weights of which only some rows have a gradient.
 
     Args:
         network: before training.
         frozen: its rows of weights that must not change.
-        config: the options of the run.
+        config: the options of training.
 
     Raises:
         UsageError: the weights are to be cut over ranks, and there are such rows.
     """
-    if not config.training.shard_weights:
+    if not config.shard_weights:
         return
     if network.sparse_weights():
         raise UsageError(
