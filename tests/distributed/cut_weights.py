@@ -113,6 +113,8 @@ def other_numbers_of_ranks(folder: Path) -> None:
         fit(name, out, **_EXACT)
     except UsageError as error:
         assert "shard_weights needs several processes: start the command with torchrun" in str(error), error
+    else:
+        raise AssertionError("one process has resumed it")
     straight(name, out, 3, **_EXACT)
     straight(name, folder / "alone", 1, **{**_EXACT, "shard_weights": False})
     found, expected = torch_of(out), torch_of(folder / "alone")
@@ -157,29 +159,23 @@ def each_rank_has_its_rows(folder: Path) -> None:
     assert (codes := ended(fork(2, work))) == [0, 0], codes
     for model, window in _FAMILIES.items():
         trainer_of(model, window, folder / "whole" / model, sharded=False).run()
-        found, expected = (checkpoint.newest(place / model) for place in (folder, folder / "whole"))
-        assert found is not None and expected is not None
-        for name, tensor in expected.tensors.items():
-            if name.startswith(("model.", "average.", "optimizer.state.")):
-                far = (found.tensors[name] - tensor).abs() / tensor.abs().clamp(min=1)
-                assert float(far.max()) <= 1e-5, (model, name, float(far.max()))
+        is_that_of_one_process(folder / model, folder / "whole" / model)
 
 
 def any_number_of_ranks_reads_them(folder: Path) -> None:
-    """What three ranks have saved, one, two and four read to the bit."""
+    """What three ranks have saved in mid-epoch, one, two and four read to the bit, and two continue."""
+    place = folder / "three"
 
-    def work(rank: int) -> None:
-        trainer = trainer_of("transformer", 4, folder / "three")
-        trainer.run()
-        weights = trainer.network.state_dict()
-        local = {name: tensor.to_local().clone() for name, tensor in weights.items()}  # type: ignore[operator]
-        trainer.save()
+    def begin(rank: int) -> None:
+        trainer = trainer_of("transformer", 4, place)
+        trainer.run(until=3)
         saved = trainer.checkpoints.newest()
-        assert saved is not None
-        assert all(torch.equal(saved.tensors[f"model.{name}"], tensor) for name, tensor in local.items())
+        assert saved is not None and saved.step == 3
+        for name, tensor in trainer.network.state_dict().items():
+            assert torch.equal(saved.tensors[f"model.{name}"], tensor.to_local()), name  # type: ignore[operator]
 
-    assert (codes := ended(fork(3, work))) == [0, 0, 0], codes
-    found = checkpoint.newest_place(folder / "three")
+    assert (codes := ended(fork(3, begin))) == [0, 0, 0], codes
+    found = checkpoint.newest_place(place)
     assert found is not None
     kept = read_rows(found[0])
     assert {name.partition(".")[0] for name in kept} >= {"model", "average", "optimizer", "rank"}
@@ -191,6 +187,27 @@ def any_number_of_ranks_reads_them(folder: Path) -> None:
                 continue  # such as a step
             assert [len(piece) for piece in pieces] == [len(rows_of(len(tensor), rank, ranks)) for rank in range(ranks)]
             assert torch.equal(torch.cat(pieces), tensor), name
+
+    def go_on(rank: int) -> None:
+        trainer = trainer_of("transformer", 4, place)
+        saved = trainer.checkpoints.newest()
+        assert saved is not None
+        assert trainer.restore(saved).startswith("saved on 3, continued on 2 ranks")
+        trainer.run()
+
+    assert (codes := ended(fork(2, go_on))) == [0, 0], codes
+    trainer_of("transformer", 4, folder / "one", sharded=False).run()
+    is_that_of_one_process(place, folder / "one")
+
+
+def is_that_of_one_process(place: Path, whole: Path) -> None:
+    """The last checkpoint has the weights, averages and moments of the other, up to rounding."""
+    found, expected = (checkpoint.newest(folder) for folder in (place, whole))
+    assert found is not None and expected is not None and found.step == expected.step
+    for name, tensor in expected.tensors.items():
+        if name.startswith(("model.", "average.", "optimizer.state.")):
+            far = (found.tensors[name] - tensor).abs() / tensor.abs().clamp(min=1)
+            assert float(far.max()) <= 1e-5, (name, float(far.max()))
 
 
 def few_blocks_are_whole_at_a_time(folder: Path) -> None:

@@ -23,7 +23,8 @@ class Sharded:
 
     From now on the parameters of the network are of torch's type ``DTensor``, whose local part is this rank's. They are
     whole only inside `through`, and those of a block of a transformer only while it computes. All ranks pass equally
-    often through the network, since they gather weights and add up gradients while they do.
+    often through the network, since they gather weights and add up gradients while they do. Weights that are not
+    trained stay whole on each rank.
 
     Cost: a rank of R holds 1/R of the weights, averages, moments and gradients, and while it computes, the weights and
     gradients of one block, and of all that is no block. They are sent about three times a step.
@@ -44,7 +45,8 @@ class Sharded:
         for layer in network.modules():
             for module in layer.gathered_apart() if hasattr(layer, "gathered_apart") else ():  # type: ignore[operator]
                 fully_shard(module, mesh=mesh)
-        fully_shard(self._pass, mesh=mesh)
+        fixed = {weight for weight in network.parameters() if not weight.requires_grad}  # also used outside of it
+        fully_shard(self._pass, mesh=mesh, ignored_params=fixed)
         for module in self._pass.modules():
             if isinstance(module, FSDPModule):  # gradients are sums, and a rank may leave out a weight that others use
                 module.set_gradient_divide_factor(1.0)
