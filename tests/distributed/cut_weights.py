@@ -232,6 +232,32 @@ def few_blocks_are_whole_at_a_time(folder: Path) -> None:
     assert (codes := ended(fork(2, work))) == [0, 0], codes
 
 
+def what_is_not_trained_stays_whole(folder: Path) -> None:
+    """Such as a solved part, which is also compared with the network that it is a part of."""
+
+    def work(rank: int) -> None:
+        task = SAMPLES["next_step"].ask()
+        examples = SAMPLES["next_step"].examples(task)
+        network = network_for(task, "gru")
+        network.columns.requires_grad_(False)  # type: ignore[union-attr]
+        fixed = {f"columns.{name}": weight for name, weight in network.columns.named_parameters()}  # type: ignore[union-attr]
+        before = {name: weight.clone() for name, weight in fixed.items()}
+        config = training({"steps": 2, "batch": 3, **_CUT})
+        trainer = Trainer(network, task, examples, examples, config, folder / "out", together=join())
+        trainer.run()
+        for name, weight in network.named_parameters():
+            assert hasattr(weight, "full_tensor") == (name not in fixed), name
+        assert all(torch.equal(weight, before[name]) for name, weight in fixed.items())
+        whole = trainer.whole()
+        assert type(whole) is type(network)
+        if rank == 0:
+            assert whole.run(next(iter(trainer._loaders()[0])))[0].isfinite().all()
+
+    assert (codes := ended(fork(2, work))) == [0, 0], codes
+    saved = checkpoint.newest(folder / "out")
+    assert saved is not None and saved.tensors["model.columns.embeddings.0.weight"].dim() == 2
+
+
 SCENARIOS: dict[str, Callable[[Path], None]] = {
     one.__name__: one
     for one in (
@@ -240,6 +266,7 @@ SCENARIOS: dict[str, Callable[[Path], None]] = {
         each_rank_has_its_rows,
         any_number_of_ranks_reads_them,
         few_blocks_are_whole_at_a_time,
+        what_is_not_trained_stays_whole,
     )
 }
 

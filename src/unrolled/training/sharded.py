@@ -89,6 +89,8 @@ class _Pass(nn.Module):
 
 
 def _without_weights(network: Model) -> Model:
-    """A copy of ``network`` whose parameters take no memory."""
-    empty = {id(p): nn.Parameter(p.detach().to("meta"), p.requires_grad) for p in network.parameters()}
-    return copy.deepcopy(network, cast(Any, empty))
+    """A copy of ``network`` whose parameters take no memory, and whose buffers are those of ``network``."""
+    known: dict[int, Any] = {id(buffer): buffer for buffer in network.buffers()}
+    for weight in network.parameters():
+        known[id(weight)] = nn.Parameter(weight.detach().to("meta"), weight.requires_grad)
+    return copy.deepcopy(network, known)
