@@ -1,6 +1,6 @@
 """What C16 trains: each task and a model of each family, for a few steps, whole, in micro-batches, on ranks, and both.
 
-python sharing.py FOLDER STEPS RANKS BATCH CUT
+python sharing.py FOLDER STEPS RANKS BATCH SHARDED
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ HOW = ("whole", "micro-batches", "ranks", "ranks with micro-batches")
 
 
 def trained(
-    folder: Path, name: str, steps: int, batch: int, together: Together = ALONE, micro: int = 1, cut: bool = False
+    folder: Path, name: str, steps: int, batch: int, together: Together = ALONE, micro: int = 1, sharded: bool = False
 ) -> None:
     """Train a case; its last checkpoint and its metrics stay in ``folder``."""
     sample_of, model, options = CASES[name]
-    options = {**options, "shard_weights": cut}
+    options = {**options, "shard_weights": sharded}
     sample = ITEMS if sample_of == "items" else SAMPLES[sample_of]
     task = sample.ask()
     examples = sample.examples(task)
@@ -67,16 +67,16 @@ def trained(
     Trainer(network, task, examples, examples, config, folder / name, together=together).run()
 
 
-def main(folder: Path, steps: int, ranks: int, batch: int, cut: int) -> None:
-    """Train each case in each way; with ``cut`` also with weights that are cut over the ranks."""
+def main(folder: Path, steps: int, ranks: int, batch: int, sharded: int) -> None:
+    """Train each case in each way; with ``sharded`` also with weights that are sharded over the ranks."""
     torch.set_num_threads(1)
 
     def on_ranks(_: int) -> None:
         for name in CASES:
             trained(folder / "ranks", name, steps, batch, join())
             trained(folder / "ranks with micro-batches", name, steps, batch, join(), micro=2)
-            if cut and "items" not in name:  # a sampled softmax is refused
-                trained(folder / "cut weights", name, steps, batch, join(), micro=2, cut=True)
+            if sharded and "items" not in name:  # a sampled softmax is refused
+                trained(folder / "sharded weights", name, steps, batch, join(), micro=2, sharded=True)
 
     children = fork(ranks, on_ranks)
     for name in CASES:

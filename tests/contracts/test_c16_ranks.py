@@ -20,13 +20,13 @@ _PROGRAM = Path(__file__).with_name("sharing.py").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """The folder with all cases after ``steps``, on so many ranks, in batches of so many rows; with cut weights too."""
+    """The folder with all cases after ``steps``, on so many ranks, in batches of so many rows; with sharded weights too."""
     folders: dict[tuple[int, ...], Path] = {}
 
-    def of(steps: int, ranks: int, batch: int, cut: int = 0) -> Path:
+    def of(steps: int, ranks: int, batch: int, sharded: int = 0) -> Path:
         if (steps, ranks, batch) not in folders:
             folder = folders[steps, ranks, batch] = tmp_path_factory.mktemp("c16")
-            done = warm.run(_PROGRAM, folder, steps, ranks, batch, cut)
+            done = warm.run(_PROGRAM, folder, steps, ranks, batch, sharded)
             assert done.returncode == 0, done.stdout + done.stderr[-3000:]
         return folders[steps, ranks, batch]
 
@@ -40,14 +40,14 @@ def test_a_batch_that_is_shared_is_the_batch(name: str, how: str, made: Callable
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("how", [*HOW[1:], "cut weights"])
+@pytest.mark.parametrize("how", [*HOW[1:], "sharded weights"])
 @pytest.mark.parametrize("name", CASES)
 def test_it_stays_so_with_fewer_rows_than_ranks(
     name: str, how: str, made: Callable[..., Path], times: Callable[[int, int], int]
 ) -> None:
     if not times(0, 1):
         pytest.skip("two ranks, of which one has no row of some batches, are tried above")
-    if how == "cut weights" and "items" in name:
+    if how == "sharded weights" and "items" in name:
         pytest.skip("a sampled softmax is refused")
     same(made(60, 4, 3, 1), name, how)
 

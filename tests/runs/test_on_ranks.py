@@ -11,7 +11,7 @@ from contracts.sharing import ITEMS
 from samples import SAMPLES, network_for, training
 
 from unrolled.errors import UsageError
-from unrolled.runs.checks import check_rows
+from unrolled.runs.checks import check_shards
 
 
 def test_one_process_has_nobody_to_share_weights_with(tmp_path: Path) -> None:
@@ -36,6 +36,6 @@ def test_weights_of_which_only_some_rows_are_trained_are_not_cut(kind: str, mess
         network.initialise(torch.zeros(task.outputs), 1, 3)
     else:
         frozen = {"columns.embeddings.0.weight": torch.ones(3, dtype=torch.bool)}
-    check_rows(network, frozen, training({}))
+    check_shards(network, frozen, training({}))
     with pytest.raises(UsageError, match=message):
-        check_rows(network, frozen, training({"shard_weights": True}))
+        check_shards(network, frozen, training({"shard_weights": True}))

@@ -21,7 +21,7 @@ from unrolled.tasks.task import Task
 from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import window
 
-__all__ = ["check_idle", "check_judged", "check_pieces", "check_positions", "check_rows", "searching", "with_target"]
+__all__ = ["check_idle", "check_judged", "check_pieces", "check_positions", "check_shards", "searching", "with_target"]
 
 
 def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
@@ -61,8 +61,8 @@ def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
         raise UsageError(f"{named('embedding')} only works with tokens or labels; all inputs are numbers")
 
 
-def check_rows(network: Model, frozen: Mapping[str, Tensor], config: TrainingConfig) -> None:
-    """Refuse to cut weights of which only some rows have a gradient.
+def check_shards(network: Model, frozen: Mapping[str, Tensor], config: TrainingConfig) -> None:
+    """Refuse to shard weights of which only some rows have a gradient.
 
     Args:
         network: before training.
@@ -70,7 +70,7 @@ def check_rows(network: Model, frozen: Mapping[str, Tensor], config: TrainingCon
         config: the options of training.
 
     Raises:
-        UsageError: the weights are to be cut over ranks, and there are such rows.
+        UsageError: the weights are to be sharded over ranks, and there are such rows.
     """
     if not config.shard_weights:
         return

@@ -182,10 +182,10 @@ def tried_ranks() -> dict[str, Any]:
 
 
 def check_ranks(config: RunConfig, together: Together) -> None:
-    """Refuse to cut weights for nobody.
+    """Refuse to shard weights for nobody.
 
     Raises:
-        UsageError: the weights are to be cut over ranks, and there is one.
+        UsageError: the weights are to be sharded over ranks, and there is one.
     """
     if config.training.shard_weights and together.alone:
         raise UsageError(

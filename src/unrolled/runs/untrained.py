@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled.models.model import Model
-from unrolled.runs.checks import check_idle, check_pieces, check_positions, check_rows
+from unrolled.runs.checks import check_idle, check_pieces, check_positions, check_shards
 from unrolled.runs.config import RunConfig
 from unrolled.runs.encode import Encoded
 from unrolled.runs.on_ranks import alike
@@ -77,7 +77,7 @@ def new_network(
         plan.start.give(network)
     frozen = give_vectors(network, task.coder, encoded.train, config, plan.roles.shared, saved, say)
     check_pieces(network, task, encoded.train, config)
-    check_rows(network, frozen, config.training)
+    check_shards(network, frozen, config.training)
     alike(together, network)
     if not together.alone:  # else all ranks would leave out the same units
         torch.manual_seed(step_seed(config.training.seed, 0, together.rank))

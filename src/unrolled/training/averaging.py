@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from unrolled.training.cut_rows import like
+from unrolled.training.weight_shards import like
 
 __all__ = ["Average"]
 

@@ -60,7 +60,7 @@ class BatchGradient:
         together: the ranks.
         micro: M ≥ 1.
         device: of the network.
-        sharded: the weights of the network, if they are cut over the ranks.
+        sharded: the weights of the network, if they are sharded over the ranks.
     """
 
     def __init__(

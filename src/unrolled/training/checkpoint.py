@@ -21,7 +21,7 @@ from unrolled.errors import ModelError
 from unrolled.storage.atomic import sweep
 from unrolled.storage.directories import read_directory, remove_directory, verify, write_directory
 from unrolled.storage.tensors import load_tensors, save_tensors
-from unrolled.training.cut_rows import is_cut, like, read_rows
+from unrolled.training.weight_shards import is_sharded, like, read_shards
 
 __all__ = [
     "META",
@@ -299,9 +299,9 @@ def _write(path: Path, step: int, tensors: dict[str, Tensor], meta: dict[str, An
 
 
 def _read(path: Path, skipped: tuple[str, ...]) -> Checkpoint:
-    if is_cut(path):
+    if is_sharded(path):
         verify(path)
-        return with_meta(path, (path / META).read_bytes(), read_rows(path), skipped)
+        return with_meta(path, (path / META).read_bytes(), read_shards(path), skipped)
     files = read_directory(path)
     if missing := {META, _TENSORS} - files.keys():
         raise ModelError(f"{path}: this is not a checkpoint of Unrolled: it has no {min(missing)}")

@@ -62,7 +62,7 @@ def run_over(
                 yield found
     finally:
         if sharded is not None:
-            sharded.cut()
+            sharded.reshard()
         if began:
             network.train(training)
 
@@ -104,7 +104,7 @@ def evaluate(
         config: gives the batch size and the windows of long sequences.
         device: the device of the network.
         together: the ranks that share the rows; each gets the metrics of all rows.
-        sharded: the weights of the network, if they are cut over the ranks.
+        sharded: the weights of the network, if they are sharded over the ranks.
     """
     sums = sums_over(network, task, examples, config, device, together=together, sharded=sharded)
     return values(sums, config.own)

@@ -27,7 +27,7 @@ class GradientSum:
     Args:
         network: on its device.
         together: the ranks; one that is alone only scales.
-        reduced: whether the backward pass has added up the gradients, as it does for weights that are cut.
+        reduced: whether the backward pass has added up the gradients, as it does for weights that are sharded.
     """
 
     def __init__(self, network: Model, together: Together, reduced: bool = False) -> None:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from unrolled.training.cut_rows import whole
+from unrolled.training.weight_shards import whole
 
 __all__ = ["norms_by_part", "part_of"]
 
@@ -32,7 +32,7 @@ def part_of(parameter: str) -> str:
 def norms_by_part(network: nn.Module) -> dict[str, float]:
     """Part -> the norm of the gradient of its weights, in the order of the network; parts without one are left out.
 
-    All ranks call this if the weights are cut over them.
+    If the weights are sharded, all ranks call this.
 
     Cost: one pass over the gradients.
     """

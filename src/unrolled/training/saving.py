@@ -28,9 +28,9 @@ from unrolled.training import checkpoint
 from unrolled.training.averaging import Average
 from unrolled.training.batch_gradient import BatchGradient
 from unrolled.training.checkpoint import Checkpoint
-from unrolled.training.cut_rows import load_weights, packed_rows, read_rows, shard_name, whole
 from unrolled.training.position import Progress
 from unrolled.training.together import Together
+from unrolled.training.weight_shards import load_weights, packed_shard, read_shards, shard_name, whole
 
 __all__ = ["Checkpoints", "alike", "restore_alike", "restore_own", "step_seed"]
 
@@ -48,7 +48,7 @@ class Checkpoints:
     """The checkpoints of a run.
 
     Args:
-        folder: the run's ``checkpoints/``; only the leader opens it, unless the weights are cut.
+        folder: the run's ``checkpoints/``; only the leader opens it, unless the weights are sharded.
         together: the ranks of the training.
         sharded: whether each rank has its rows of the weights only: then it also saves and reads them.
     """
@@ -57,13 +57,13 @@ class Checkpoints:
         self.folder, self._together, self._sharded = folder, together, sharded
 
     def newest(self) -> Checkpoint | None:
-        """The newest undamaged checkpoint; ``None`` if none was saved. With cut weights it has the rows of this rank.
+        """The newest undamaged checkpoint; ``None`` if none was saved. Sharded, it has the rows of this rank only.
 
         Raises:
             ModelError: every checkpoint is damaged.
         """
         if self._sharded:
-            return self._newest_rows()
+            return self._newest_sharded()
         return self._read(lambda: checkpoint.newest(self.folder))
 
     def best(self, *names: str) -> Checkpoint | None:
@@ -95,7 +95,7 @@ class Checkpoints:
         own = _own(gradient, self._together)
         meta = {**meta, "parts": gradient.of, "ranks": self._together.ranks}
         if self._sharded:
-            self._save_rows(step, alike, own, meta)
+            self._save_shards(step, alike, own, meta)
             return
         if not self._together.alone:
             self._compare(alike)
@@ -115,7 +115,7 @@ class Checkpoints:
                         "be faulty, or it computes otherwise; earlier checkpoints are kept"
                     )
 
-    def _save_rows(self, step: int, tensors: dict[str, Tensor], own: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    def _save_shards(self, step: int, tensors: dict[str, Tensor], own: dict[str, Tensor], meta: dict[str, Any]) -> None:
         """Each rank writes its file into the hidden directory of the leader, which names it when all have done so."""
         rank, ranks = self._together.rank, self._together.ranks
         with ExitStack() as stack:
@@ -125,7 +125,7 @@ class Checkpoints:
                 return os.fsencode(stack.enter_context(begun_directory(place, overwrite=True)).name)
 
             hidden = self.folder / os.fsdecode(self._together.led(begun))
-            self._together.each(lambda: write_member(hidden, shard_name(rank), packed_rows(tensors, own, rank, ranks)))
+            self._together.each(lambda: write_member(hidden, shard_name(rank), packed_shard(tensors, own, rank, ranks)))
 
             def complete() -> None:
                 write_member(hidden, checkpoint.META, checkpoint.described(step, meta))
@@ -135,7 +135,7 @@ class Checkpoints:
             self._write(complete)
         self._write(lambda: checkpoint.remove_others(self.folder, step))
 
-    def _newest_rows(self) -> Checkpoint | None:
+    def _newest_sharded(self) -> Checkpoint | None:
         def found() -> bytes:
             place = checkpoint.newest_place(self.folder)
             return json.dumps(place and [place[0].name, place[1]]).encode()
@@ -146,7 +146,7 @@ class Checkpoints:
 
         def read() -> Checkpoint:
             path = self.folder / place[0]
-            rows = read_rows(path, self._together.rank, self._together.ranks)
+            rows = read_shards(path, self._together.rank, self._together.ranks)
             return checkpoint.with_meta(path, (path / checkpoint.META).read_bytes(), rows, tuple(place[1]))
 
         return self._together.each(read)
@@ -232,7 +232,7 @@ def restore_own(saved: Checkpoint, gradient: BatchGradient, network: Model, toge
     }
     if parts != gradient.of:
         whole = [state for state in states.values() if state is not None]
-        states = _cut(concatenate(whole), gradient.of) if whole else {}
+        states = _is_sharded(concatenate(whole), gradient.of) if whole else {}
     for part, carry in zip(gradient.parts, gradient.carries, strict=True):
         carry.state = states.get(part)
     if ranks == together.ranks:
@@ -263,7 +263,7 @@ def _rebuilt(network: Model, lanes: dict[str, Tensor]) -> State:
     return rebuild(initial, {name: lane.to(device) for name, lane in lanes.items()})
 
 
-def _cut(state: State, parts: int) -> dict[int, State]:
+def _is_sharded(state: State, parts: int) -> dict[int, State]:
     """The lanes of each share, as `Share` cuts them."""
     lanes = len(next(tensor for _, tensor in flatten(state)))
     shares = np.array_split(np.arange(lanes), parts)

@@ -13,12 +13,12 @@ from unrolled.tasks.task import Task
 from unrolled.training import checkpoint
 from unrolled.training.averaging import Average
 from unrolled.training.config import TrainingConfig
-from unrolled.training.cut_rows import load_weights
 from unrolled.training.evaluate import evaluate
 from unrolled.training.position import Progress
 from unrolled.training.saving import Checkpoints
 from unrolled.training.sharded import Sharded
 from unrolled.training.together import Together
+from unrolled.training.weight_shards import load_weights
 
 __all__ = ["Selection"]
 

@@ -1,4 +1,4 @@
-"""Weights that are cut over the ranks of a training (FSDP2), for a network that is too large for one of them."""
+"""Weights that are sharded over the ranks of a training (FSDP2), for a network that is too large for one of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 from torch import nn
 
 from unrolled.models.model import Model
-from unrolled.training.cut_rows import whole
 from unrolled.training.together import Together
+from unrolled.training.weight_shards import whole
 
 __all__ = ["Sharded"]
 
@@ -30,7 +30,7 @@ class Sharded:
     gradients of one block, and of all that is no block. They are sent about three times a step.
 
     Args:
-        network: is cut in place.
+        network: is sharded in place.
         together: the ranks, at least two.
         device: ``cpu`` or ``cuda``; the weights move to it.
     """
@@ -60,7 +60,7 @@ class Sharded:
             warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor")
             return cast(T, self._pass(work))
 
-    def cut(self) -> None:
+    def reshard(self) -> None:
         """Let go of the weights of other ranks, after passes without gradients."""
         cast(Any, self._pass).reshard()
 

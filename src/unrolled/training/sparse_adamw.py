@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from unrolled.training.cut_rows import whole
+from unrolled.training.weight_shards import whole
 
 __all__ = ["clip_gradients", "step_rows"]
 
@@ -19,7 +19,7 @@ __all__ = ["clip_gradients", "step_rows"]
 def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> Tensor:
     """Scale all gradients so that their global norm is at most ``largest``; returns the norm before scaling.
 
-    Sparse gradients are coalesced, so that each row occurs once. All ranks call this if the weights are cut over them.
+    Sparse gradients are coalesced, so that each row occurs once. If the weights are sharded, all ranks call this.
     """
     parts = []
     for parameter in parameters:

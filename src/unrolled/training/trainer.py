@@ -132,7 +132,7 @@ class Trainer:
         return self.average.applied()
 
     def whole(self) -> Model:
-        """The network with all weights; if they are cut over the ranks, only the leader's has them."""
+        """The network with all weights; if they are sharded over the ranks, only the leader's has them."""
         return self.network if self.sharded is None else self.sharded.whole()
 
     def learned(self) -> Examples:

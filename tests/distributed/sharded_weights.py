@@ -1,6 +1,6 @@
-"""What happens to runs whose weights are cut over the ranks: each scenario in its own folder.
+"""What happens to runs whose weights are sharded over the ranks: each scenario in its own folder.
 
-python cut_weights.py FOLDER SCENARIO…
+python sharded_weights.py FOLDER SCENARIO…
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from samples import SAMPLES, network_for, training
 from unrolled.errors import Interrupted, TrainingError, UsageError
 from unrolled.layers.attention.blocks import TransformerBlock
 from unrolled.training import checkpoint, saving
-from unrolled.training.cut_rows import is_cut, read_rows, rows_of
 from unrolled.training.joining import join
 from unrolled.training.trainer import Trainer
+from unrolled.training.weight_shards import is_sharded, read_shards, rows_of
 
 __all__ = ["SCENARIOS"]
 
-_CUT = {"shard_weights": True}
-_EXACT = {**_CUT, "plan": "fixed", "dropout": 0.0}
+_SHARDED = {"shard_weights": True}
+_EXACT = {**_SHARDED, "plan": "fixed", "dropout": 0.0}
 _FAMILIES = {"lstm": 5, "minlstm": 4, "transformer": 4, "deltanet": 4}  # names -> a window in which it is trained
 
 
@@ -65,7 +65,7 @@ def killed(folder: Path) -> None:
     def undisturbed(rank: int) -> None:
         if rank:
             ends_if_it_writes(folder / "straight", except_in=f"shard-{rank:05d}.safetensors")
-        trained = fit(name, folder / "straight", **_CUT)
+        trained = fit(name, folder / "straight", **_SHARDED)
         assert trained.metrics and len(trained.predict({"text": ["abc"]})) == 1
 
     codes = ended(fork(2, undisturbed))
@@ -81,7 +81,7 @@ def killed(folder: Path) -> None:
             if rank == victim:
                 prepare()
             try:
-                fit(name, out, **_CUT)
+                fit(name, out, **_SHARDED)
             except TrainingError as error:
                 assert "go_on" in str(error) and "has ended" in str(error), error
                 os._exit(7)
@@ -90,14 +90,14 @@ def killed(folder: Path) -> None:
         assert codes[victim] == -signal.SIGKILL and codes[1 - victim] == 7, codes
         saved = checkpoint.newest(out / "checkpoints")
         assert saved is not None and saved.step == left and not saved.skipped, saved
-    assert is_cut(newest(out)) and not is_cut(out / "checkpoints" / "best")
-    straight(name, out, **_CUT)
+    assert is_sharded(newest(out)) and not is_sharded(out / "checkpoints" / "best")
+    straight(name, out, **_SHARDED)
     same_run(out, folder / "straight")
     assert not [*(out / "checkpoints").glob(".*")]
 
 
 def other_numbers_of_ranks(folder: Path) -> None:
-    """A run of two ranks goes on with three; with cut or whole weights it ends alike."""
+    """A run of two ranks goes on with three; with sharded or whole weights it ends alike."""
     name, out = "lanes, k2 > k1", folder / "three"
 
     def work(rank: int) -> None:
@@ -177,10 +177,10 @@ def any_number_of_ranks_reads_them(folder: Path) -> None:
     assert (codes := ended(fork(3, begin))) == [0, 0, 0], codes
     found = checkpoint.newest_place(place)
     assert found is not None
-    kept = read_rows(found[0])
+    kept = read_shards(found[0])
     assert {name.partition(".")[0] for name in kept} >= {"model", "average", "optimizer", "rank"}
     for ranks in (2, 4):
-        parts = [read_rows(found[0], rank, ranks) for rank in range(ranks)]
+        parts = [read_shards(found[0], rank, ranks) for rank in range(ranks)]
         for name, tensor in kept.items():
             pieces = [part[name] for part in parts]
             if all(torch.equal(piece, tensor) for piece in pieces):
@@ -211,7 +211,7 @@ def is_that_of_one_process(place: Path, whole: Path) -> None:
 
 
 def few_blocks_are_whole_at_a_time(folder: Path) -> None:
-    """While a block of a transformer computes, the others are cut."""
+    """While a block of a transformer computes, the others are sharded."""
 
     def work(rank: int) -> None:
         task = SAMPLES["next_step"].ask()
@@ -225,7 +225,7 @@ def few_blocks_are_whole_at_a_time(folder: Path) -> None:
             return run(self, *arguments, **more)
 
         TransformerBlock.forward = counting  # type: ignore[method-assign]
-        config = training({"steps": 2, "batch": 3, **_CUT})
+        config = training({"steps": 2, "batch": 3, **_SHARDED})
         Trainer(network, task, examples, examples, config, folder / "out", together=join()).run()
         assert set(counts) == {1}, counts
 
@@ -242,7 +242,7 @@ def what_is_not_trained_stays_whole(folder: Path) -> None:
         network.columns.requires_grad_(False)  # type: ignore[union-attr]
         fixed = {f"columns.{name}": weight for name, weight in network.columns.named_parameters()}  # type: ignore[union-attr]
         before = {name: weight.clone() for name, weight in fixed.items()}
-        config = training({"steps": 2, "batch": 3, **_CUT})
+        config = training({"steps": 2, "batch": 3, **_SHARDED})
         trainer = Trainer(network, task, examples, examples, config, folder / "out", together=join())
         trainer.run()
         for name, weight in network.named_parameters():

@@ -1,4 +1,4 @@
-"""Tensors that are cut into rows over the ranks of a training, and the files in which each rank saves its rows.
+"""Tensors that are sharded by rows over the ranks of a training, and the files in which each rank saves its rows.
 
 A checkpoint of R ranks has ``shard-00000.safetensors`` and so on, one for each rank. The header of a file says which
 rows of which tensors it holds, so that any number of ranks can read them, each only its own. Axes: N rows.
@@ -18,7 +18,7 @@ from unrolled.errors import ModelError
 from unrolled.models.model import Model
 from unrolled.storage.tensors import save_tensors
 
-__all__ = ["is_cut", "like", "load_weights", "packed_rows", "read_rows", "rows_of", "shard_name", "whole"]
+__all__ = ["is_sharded", "like", "load_weights", "packed_shard", "read_shards", "rows_of", "shard_name", "whole"]
 
 _HEADER = "rows"
 
@@ -35,18 +35,18 @@ def rows_of(count: int, rank: int, ranks: int) -> range:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """``tensor`` itself, or all rows of one that is cut over the ranks, which all call this."""
-    return cast(Any, tensor).full_tensor() if _cut(tensor) else tensor
+    """``tensor`` itself, or all rows of one that is sharded over the ranks, which all call this."""
+    return cast(Any, tensor).full_tensor() if _is_sharded(tensor) else tensor
 
 
 def like(target: Tensor, values: Tensor) -> Tensor:
-    """``values`` cut over the ranks as ``target`` is, if it is.
+    """``values`` sharded over the ranks as ``target`` is, if it is.
 
     Args:
-        target: whole or cut.
+        target: whole or sharded.
         values: whole, or the rows of this rank.
     """
-    if not _cut(target):
+    if not _is_sharded(target):
         return values
     from torch.distributed.tensor import DTensor
 
@@ -77,22 +77,22 @@ def shard_name(rank: int) -> str:
     return f"shard-{rank:05d}.safetensors"
 
 
-def is_cut(checkpoint: Path) -> bool:
+def is_sharded(checkpoint: Path) -> bool:
     """Whether the directory was saved by ranks of which each had its rows."""
     return (checkpoint / shard_name(0)).is_file()
 
 
-def packed_rows(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor], rank: int, ranks: int) -> bytes:
-    """The contents of a rank's file: its rows of the tensors that are cut, and those that only it has.
+def packed_shard(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor], rank: int, ranks: int) -> bytes:
+    """The contents of a rank's file: its rows of the tensors that are sharded, and those that only it has.
 
     Args:
-        tensors: of the training; of those that are not cut, rank 0 saves all.
+        tensors: of the training; of those that are not sharded, rank 0 saves all.
         own: those of this rank.
         rank, ranks: its number, and how many there are.
     """
     kept, rows = dict(own), {}
     for name, tensor in tensors.items():
-        if _cut(tensor):
+        if _is_sharded(tensor):
             kept[name] = cast(Any, tensor).to_local()
             rows[name] = [len(tensor), rows_of(len(tensor), rank, ranks).start]
         elif rank == 0:
@@ -100,8 +100,8 @@ def packed_rows(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor], rank: 
     return save_tensors(kept, {_HEADER: json.dumps(rows)})
 
 
-def read_rows(checkpoint: Path, rank: int = 0, ranks: int = 1) -> dict[str, Tensor]:
-    """The tensors of a checkpoint that was saved in shards; of those that are cut, the rows of ``rank``.
+def read_shards(checkpoint: Path, rank: int = 0, ranks: int = 1) -> dict[str, Tensor]:
+    """The tensors of a checkpoint that was saved in shards; of those that are sharded, the rows of ``rank``.
 
     Args:
         checkpoint: its directory, whose manifest was verified.
@@ -131,5 +131,5 @@ def read_rows(checkpoint: Path, rank: int = 0, ranks: int = 1) -> dict[str, Tens
     return tensors | {name: torch.cat(found) for name, found in parts.items()}
 
 
-def _cut(tensor: Tensor) -> bool:
+def _is_sharded(tensor: Tensor) -> bool:
     return hasattr(tensor, "full_tensor")

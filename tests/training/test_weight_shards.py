@@ -13,7 +13,7 @@ from unrolled.errors import ModelError
 from unrolled.storage.directories import write_directory
 from unrolled.storage.tensors import save_tensors
 from unrolled.training import checkpoint
-from unrolled.training.cut_rows import is_cut, like, packed_rows, read_rows, rows_of, shard_name, whole
+from unrolled.training.weight_shards import is_sharded, like, packed_shard, read_shards, rows_of, shard_name, whole
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 11, 12])
@@ -41,9 +41,9 @@ def saved(folder: Path, tensor: Tensor, ranks: int) -> Path:
 def test_any_number_of_ranks_reads_what_others_have_written(count: int, ranks: int, tmp_path: Path) -> None:
     tensor = torch.randn(count, 2)
     place = saved(tmp_path, tensor, ranks)
-    assert is_cut(place)
+    assert is_sharded(place)
     for readers in (1, 2, 4, 16):
-        parts = [read_rows(place, rank, readers) for rank in range(readers)]
+        parts = [read_shards(place, rank, readers) for rank in range(readers)]
         assert all(len(part["model.w"]) == len(rows_of(count, rank, readers)) for rank, part in enumerate(parts))
         assert torch.equal(torch.cat([part["model.w"] for part in parts]), tensor)
         assert {f"rank.{rank}.rng" for rank in range(ranks)} | {"step", "model.w"} == parts[-1].keys()
@@ -72,12 +72,12 @@ def test_a_damaged_file_of_a_rank_is_a_damaged_checkpoint(tmp_path: Path) -> Non
 def test_a_file_of_another_kind_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / shard_name(0)).write_bytes(content)
     with pytest.raises(ModelError, match="its shards cannot be read"):
-        read_rows(tmp_path)
+        read_shards(tmp_path)
 
 
 def test_what_is_whole_stays_as_it_is(tmp_path: Path) -> None:
     weight = nn.Linear(2, 3).weight
     assert whole(weight) is weight and like(weight, values := torch.zeros(5)) is values
     for rank, names in ((0, {"w", "own"}), (1, {"own"})):
-        (tmp_path / shard_name(0)).write_bytes(packed_rows({"w": weight}, {"own": torch.ones(1)}, rank, 2))
-        assert read_rows(tmp_path).keys() == names
+        (tmp_path / shard_name(0)).write_bytes(packed_shard({"w": weight}, {"own": torch.ones(1)}, rank, 2))
+        assert read_shards(tmp_path).keys() == names

@@ -1,4 +1,4 @@
-"""Runs whose weights are cut over the ranks are those of one process: `cut_weights.py` is that program."""
+"""Runs whose weights are sharded over the ranks are those of one process: `sharded_weights.py` is that program."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 import warm
-from distributed.cut_weights import SCENARIOS
+from distributed.sharded_weights import SCENARIOS
 
-_PROGRAM = Path(__file__).with_name("cut_weights.py").read_text("utf-8")
+_PROGRAM = Path(__file__).with_name("sharded_weights.py").read_text("utf-8")
 _SOAK = {"other_numbers_of_ranks"}  # that of a whole run; another scenario continues a trainer
 _QUICK = [name for name in SCENARIOS if name not in _SOAK]
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return run(tmp_path_factory.mktemp("cut"), _QUICK)
+    return run(tmp_path_factory.mktemp("sharded"), _QUICK)
 
 
 def run(folder: Path, names: list[str]) -> dict[str, str]:
