@@ -84,19 +84,14 @@ def save(folder: Path, step: int, tensors: dict[str, Tensor], meta: dict[str, An
         SpaceError: the disk is full; earlier checkpoints are unchanged.
     """
     path = place_of(folder, step)
+    sweep(folder)  # removes what a run that was killed while saving left under another step's name
     _write(path, step, tensors, meta)
     remove_others(folder, step, keep)
     return path
 
 
 def place_of(folder: Path, step: int) -> Path:
-    """The directory of the checkpoint of a step that is about to be saved; what killed runs left beside it is removed.
-
-    Args:
-        folder: the run's ``checkpoints/``.
-        step: at least 0.
-    """
-    sweep(folder)  # a run that was killed while saving may have left it under another step's name
+    """The directory of the checkpoint of a step."""
     return folder / f"step-{step:08d}"
 
 

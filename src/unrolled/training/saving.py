@@ -22,6 +22,7 @@ from torch import Tensor
 from unrolled.errors import ModelError, TrainingError
 from unrolled.models.model import Model
 from unrolled.state import State, concatenate, flatten, rebuild, select
+from unrolled.storage.atomic import sweep
 from unrolled.storage.directories import begun_directory, complete_directory, write_member
 from unrolled.storage.tensors import load_tensors, save_tensors
 from unrolled.training import checkpoint
@@ -117,11 +118,11 @@ class Checkpoints:
 
     def _save_shards(self, step: int, tensors: dict[str, Tensor], own: dict[str, Tensor], meta: dict[str, Any]) -> None:
         """Each rank writes its file into the hidden directory of the leader, which names it when all have done so."""
-        rank, ranks = self._together.rank, self._together.ranks
+        rank, ranks, place = self._together.rank, self._together.ranks, checkpoint.place_of(self.folder, step)
         with ExitStack() as stack:
 
             def begun() -> bytes:
-                place = checkpoint.place_of(self.folder, step)
+                sweep(self.folder)
                 return os.fsencode(stack.enter_context(begun_directory(place, overwrite=True)).name)
 
             hidden = self.folder / os.fsdecode(self._together.led(begun))
@@ -130,7 +131,7 @@ class Checkpoints:
             def complete() -> None:
                 write_member(hidden, checkpoint.META, checkpoint.described(step, meta))
                 names = [checkpoint.META, *map(shard_name, range(ranks))]
-                complete_directory(hidden, checkpoint.place_of(self.folder, step), names)
+                complete_directory(hidden, place, names)
 
             self._write(complete)
         self._write(lambda: checkpoint.remove_others(self.folder, step))
