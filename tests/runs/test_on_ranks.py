@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from contracts.runs import RUNS
 from contracts.sharing import ITEMS
 from samples import SAMPLES, network_for, training
+from torch.distributed.fsdp import FSDPModule
 
 from unrolled.errors import UsageError
 from unrolled.runs.checks import check_shards
+from unrolled.runs.on_ranks import check_ranks
+from unrolled.training.together import Together
 
 
 def test_one_process_has_nobody_to_share_weights_with(tmp_path: Path) -> None:
@@ -19,6 +24,14 @@ def test_one_process_has_nobody_to_share_weights_with(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
         RUNS["plain rows"].fit(tmp_path / "out", shard_weights=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_older_torch_cannot_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    config: Any = SimpleNamespace(training=training({"shard_weights": True}))
+    check_ranks(config, Together(0, 2))
+    monkeypatch.delattr(FSDPModule, "set_reduce_scatter_unused_params")
+    with pytest.raises(UsageError, match=r"shard_weights needs torch 2.13, not \d.*: install it, or train"):
+        check_ranks(config, Together(0, 2))
 
 
 @pytest.mark.parametrize(

@@ -182,14 +182,22 @@ def tried_ranks() -> dict[str, Any]:
 
 
 def check_ranks(config: RunConfig, together: Together) -> None:
-    """Refuse to shard weights for nobody.
+    """Refuse to shard weights where that is not possible.
 
     Raises:
-        UsageError: the weights are to be sharded over ranks, and there is one.
+        UsageError: the weights are to be sharded over ranks, and there is only one, or torch is too old.
     """
-    if config.training.shard_weights and together.alone:
+    if not config.training.shard_weights:
+        return
+    if together.alone:
         raise UsageError(
             f"{named('shard_weights')} needs several processes: start the command with torchrun, or train without it"
+        )
+    from torch.distributed import fsdp
+
+    if not hasattr(fsdp.FSDPModule, "set_reduce_scatter_unused_params"):
+        raise UsageError(
+            f"{named('shard_weights')} needs torch 2.13, not {torch.__version__}: install it, or train without it"
         )
 
 
