@@ -1,6 +1,6 @@
 """What C16 trains: each task and a model of each family, for a few steps, whole, in micro-batches, on ranks, and both.
 
-python sharing.py FOLDER STEPS RANKS BATCH
+python sharing.py FOLDER STEPS RANKS BATCH SHARDED
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from unrolled.training.joining import join
 from unrolled.training.together import ALONE, Together
 from unrolled.training.trainer import Trainer
 
-__all__ = ["CASES", "HOW"]
+__all__ = ["CASES", "HOW", "ITEMS"]
 
-_ITEMS = Sample(
-    "next_step", sequences({"item": [list("abcdeabc"[n % 5 :]) * 2 for n in range(10)]}, {"item": "tokens"})
-)
+ITEMS = Sample("next_step", sequences({"item": [list("abcdeabc"[n % 5 :]) * 2 for n in range(10)]}, {"item": "tokens"}))
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a label for a text, both directions": ("classify", "bilstm", {}),
@@ -51,10 +49,13 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
 HOW = ("whole", "micro-batches", "ranks", "ranks with micro-batches")
 
 
-def trained(folder: Path, name: str, steps: int, batch: int, together: Together = ALONE, micro: int = 1) -> None:
+def trained(
+    folder: Path, name: str, steps: int, batch: int, together: Together = ALONE, micro: int = 1, sharded: bool = False
+) -> None:
     """Train a case; its last checkpoint and its metrics stay in ``folder``."""
     sample_of, model, options = CASES[name]
-    sample = _ITEMS if sample_of == "items" else SAMPLES[sample_of]
+    options = {**options, "shard_weights": sharded}
+    sample = ITEMS if sample_of == "items" else SAMPLES[sample_of]
     task = sample.ask()
     examples = sample.examples(task)
     torch.manual_seed(0)
@@ -66,14 +67,16 @@ def trained(folder: Path, name: str, steps: int, batch: int, together: Together 
     Trainer(network, task, examples, examples, config, folder / name, together=together).run()
 
 
-def main(folder: Path, steps: int, ranks: int, batch: int) -> None:
-    """Train each case in each way."""
+def main(folder: Path, steps: int, ranks: int, batch: int, sharded: int) -> None:
+    """Train each case in each way; with ``sharded`` also with weights that are sharded over the ranks."""
     torch.set_num_threads(1)
 
     def on_ranks(_: int) -> None:
         for name in CASES:
             trained(folder / "ranks", name, steps, batch, join())
             trained(folder / "ranks with micro-batches", name, steps, batch, join(), micro=2)
+            if sharded and "items" not in name:  # a sampled softmax is refused
+                trained(folder / "sharded weights", name, steps, batch, join(), micro=2, sharded=True)
 
     children = fork(ranks, on_ranks)
     for name in CASES:
@@ -84,4 +87,4 @@ def main(folder: Path, steps: int, ranks: int, batch: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:5]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:6]))

@@ -131,3 +131,11 @@ def test_the_winner_is_better_after_the_same_time_and_after_the_same_steps(
     found, told = race._winner("loss_nats_per_label", *sums, two)
     assert found == winner
     assert told[1] == "model gru: loss_nats_per_label 0.5 ± 0.1 after 900 steps"
+
+
+def test_there_is_none_for_a_model_that_is_too_large_for_one_rank(tmp_path: Path) -> None:
+    config: Any = SimpleNamespace(training=SimpleNamespace(plan="race", shard_weights=True))
+    encoded: Any = SimpleNamespace(judged={"valid": object()})
+    make: Any = None
+    assert race.raced(tmp_path, config, encoded, make, "cpu", print) is config
+    assert not [*tmp_path.iterdir()]

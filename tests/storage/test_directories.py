@@ -11,16 +11,20 @@ from pathlib import Path
 import pytest
 from storage.contents import NEW, OLD
 
-from unrolled.errors import ModelError, UsageError
+from unrolled.errors import ModelError, SpaceError, UsageError
 from unrolled.storage import atomic as atomic
+from unrolled.storage import directories
 from unrolled.storage.directories import (
     MANIFEST,
+    begun_directory,
+    complete_directory,
     read_directory,
     remove_directory,
     verify,
     write_directory,
     write_file,
     write_manifest,
+    write_member,
 )
 
 # --- writing -----------------------------------------------------------------------------------------------------
@@ -34,6 +38,38 @@ def test_a_directory_comes_back_as_it_was_written(run: Path) -> None:
 def test_a_function_may_write_a_member(tmp_path: Path) -> None:
     write_directory(tmp_path / "run", {"big.bin": lambda path: path.write_bytes(b"x" * 1000) and None})
     assert read_directory(tmp_path / "run") == {"big.bin": b"x" * 1000}
+
+
+def test_several_may_write_a_directory_before_it_gets_its_name(tmp_path: Path) -> None:
+    with begun_directory(tmp_path / "run") as hidden:
+        write_member(hidden, "a.bin", b"a")
+        child = os.fork()
+        if not child:
+            write_member(hidden, "b.bin", b"bb")
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert not (tmp_path / "run").exists()
+        complete_directory(hidden, tmp_path / "run", ["a.bin", "b.bin"])
+    assert read_directory(tmp_path / "run") == {"a.bin": b"a", "b.bin": b"bb"}
+    assert os.listdir(tmp_path) == ["run"]
+
+
+def test_one_that_is_left_before_it_is_complete_leaves_the_old_one(run: Path) -> None:
+    with pytest.raises(KeyError), begun_directory(run, overwrite=True) as hidden:
+        write_member(hidden, "a.bin", b"a")
+        raise KeyError
+    assert read_directory(run) == OLD and os.listdir(run.parent) == [run.name]
+    with pytest.raises(UsageError, match="already exists"), begun_directory(run):
+        pass
+
+
+def test_a_member_that_does_not_fit_is_a_lack_of_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(directories, "create", full)
+    with pytest.raises(SpaceError, match="a.bin: no space is left on the disk"):
+        write_member(tmp_path, "a.bin", b"a")
 
 
 def test_files_get_the_mode_that_the_umask_gives(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from unrolled.errors import UsageError
+from unrolled.errors import TrainingError, UsageError
 from unrolled.training.joining import join
-from unrolled.training.together import ALONE
+from unrolled.training.together import ALONE, Together
 
 
 def test_without_a_launcher_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +31,13 @@ def test_a_variable_that_is_missing_is_named(
         monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match=missing):
         join()
+
+
+def test_only_what_was_not_sent_is_an_error_of_the_others() -> None:
+    with pytest.raises(RuntimeError, match="too large"), Together(1, 2).reaching():
+        raise RuntimeError("too large")
+    with pytest.raises(TrainingError, match=r"rank 1 no longer reaches .* go_on"), Together(1, 2).reaching():
+        raise RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer")
 
 
 def test_alone_nothing_is_sent() -> None:

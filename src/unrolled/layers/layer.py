@@ -5,13 +5,14 @@ Axes: B rows, T steps, I inputs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from unrolled.config import Part
 from unrolled.errors import UsageError, named
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from unrolled.layers.graph import Value
     from unrolled.layers.plain_torch import Plain
@@ -67,6 +68,14 @@ class Layer(Protocol):
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state of ``batch`` rows before their first step, with the dtype and device of ``like``."""
+
+    def gathered_apart(self) -> Sequence[nn.Module]:
+        """The modules that each `__call__` calls once, one after another, and whose weights only they read.
+
+        Where ranks share the weights of a model, they gather those of one such module at a time: none, unless a layer
+        says otherwise.
+        """
+        return ()
 
     def graph(self, x: Value, lengths: Value, state: Any) -> tuple[Value, Any]:
         """What `__call__` computes, as operators.

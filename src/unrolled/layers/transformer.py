@@ -264,6 +264,10 @@ class Transformer(nn.Module, Layer):
             raise ShapeError(f"Transformer: the memory has {len(memory)} rows, expected {batch}")
         return TransformerState(own, tuple(cross.project(memory, memory_lengths) for cross in self._crosses))
 
+    def gathered_apart(self) -> Sequence[TransformerBlock]:
+        """The blocks, unless they project a memory before they are called."""
+        return self.blocks if self.memory_size is None else ()
+
     def graph_of_beginning(self, memory: Value, lengths: Value) -> Any:
         """`begin` as operators."""
         first = tuple(block.own.initial_state(1, self._like) for block in self.blocks)

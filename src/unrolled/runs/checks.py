@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from unrolled.baselines.baseline import BASELINES
 from unrolled.batch import Discrete
@@ -16,9 +18,10 @@ from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.tasks.task import Task
+from unrolled.training.config import TrainingConfig
 from unrolled.training.plans import window
 
-__all__ = ["check_idle", "check_judged", "check_pieces", "check_positions", "searching", "with_target"]
+__all__ = ["check_idle", "check_judged", "check_pieces", "check_positions", "check_shards", "searching", "with_target"]
 
 
 def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
@@ -56,6 +59,31 @@ def check_idle(network: Model, train: Examples, config: RunConfig) -> None:
     symbols = any(isinstance(spec, Discrete) for spec in train.specs.values()) or network.writes
     if config.model.embedding is not None and not symbols:
         raise UsageError(f"{named('embedding')} only works with tokens or labels; all inputs are numbers")
+
+
+def check_shards(network: Model, frozen: Mapping[str, Tensor], config: TrainingConfig) -> None:
+    """Refuse to shard weights of which only some rows have a gradient.
+
+    Args:
+        network: before training.
+        frozen: its rows of weights that must not change.
+        config: the options of training.
+
+    Raises:
+        UsageError: the weights are to be sharded over ranks, and there are such rows.
+    """
+    if not config.shard_weights:
+        return
+    if network.sparse_weights():
+        raise UsageError(
+            f"{named('shard_weights')} does not go with a sampled softmax: set {named('sampled_softmax')} to 0, or "
+            f"train without {named('shard_weights')}"
+        )
+    if frozen:
+        raise UsageError(
+            f"{named('shard_weights')} does not go with frozen vectors: set {named('freeze')} to false, or train "
+            f"without {named('shard_weights')}"
+        )
 
 
 def check_pieces(network: Model, task: Task, train: Examples, config: RunConfig) -> None:

@@ -5,25 +5,20 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from unrolled.data.examples.examples import Examples
 from unrolled.errors import DataError, ModelError, UsageError, named
 from unrolled.models.model import Model
-from unrolled.runs.checks import check_idle, check_pieces, check_positions
 from unrolled.runs.composition import Composer, with_start
 from unrolled.runs.config import RunConfig
 from unrolled.runs.directory import alone, choose, claimed, keep_options
 from unrolled.runs.encode import Encoded, encode
 from unrolled.runs.looks import Looks
-from unrolled.runs.on_ranks import agreed, alike, check_source, led_files, only_leader, place_of, write_all
-from unrolled.runs.opening import build, files_of, from_files, is_whole
+from unrolled.runs.on_ranks import agreed, check_ranks, check_source, led_files, only_leader, place_of, write_all
+from unrolled.runs.opening import files_of, from_files, is_whole
 from unrolled.runs.outcome import judge, write
 from unrolled.runs.plan import RunPlan, Say, plan_from_options, plan_from_run, same_source, with_own_place
 from unrolled.runs.prepared import OWN
@@ -33,30 +28,19 @@ from unrolled.runs.rivals import SOLVED_IN_TIME, Rivals, rivals_in_time
 from unrolled.runs.run_report import REPORT, held_of, report
 from unrolled.runs.trained import Trained
 from unrolled.runs.training_log import read_log
-from unrolled.runs.word_vectors import give_vectors
+from unrolled.runs.untrained import Untrained, new_network
 from unrolled.storage.directories import space_errors, write_file
 from unrolled.training import checkpoint
 from unrolled.training.batch_gradient import said_of_shares
-from unrolled.training.checkpoint import Checkpoint
 from unrolled.training.device import device_for
 from unrolled.training.hooks import LOG, Hook, log_to, need_tensorboard, tensorboard_to
 from unrolled.training.plans import can_be_judged
 from unrolled.training.position import Progress
-from unrolled.training.saving import Checkpoints, step_seed
 from unrolled.training.schedule import Budget
 from unrolled.training.together import ALONE, Together
 from unrolled.training.trainer import Trainer
 
 __all__ = ["fit", "resume"]
-
-
-@dataclass(frozen=True, slots=True)
-class Untrained:
-    """A network before training, its frozen rows of weights, and the checkpoint that it resumes from, if any."""
-
-    network: Model
-    frozen: dict[str, Tensor]
-    saved: Checkpoint | None
 
 
 def fit(
@@ -103,6 +87,7 @@ def fit(
     check_source(source, together)
     say, hooks = only_leader(together, say, hooks)
     plan = together.each(lambda: plan_from_options(source, options, out, say, cache))
+    check_ranks(plan.config, together)
     with ExitStack() as stack:
         chosen = partial(choose, out, plan.config.source, overwrite)
         place, run = place_of(together, stack, chosen, lambda folder: claimed(folder, plan.config))
@@ -144,7 +129,8 @@ def resume(
         place, _ = place_of(together, stack, lambda: folder, alone)
         write_all(place, files, together)
         config = RunConfig.parse(files["config.json"], str(folder))
-        begun = together.led(lambda: b"1" if checkpoint.newest(folder / "checkpoints") is not None else b"") != b""
+        check_ranks(config, together)
+        begun = together.led(lambda: b"1" if checkpoint.newest_place(folder / "checkpoints") else b"") != b""
         plan = together.each(lambda: plan_from_run(place, config, source, begun, say, folder))
         plan = with_own_place(plan, place, together.leads)
         return _run(place, folder, plan, _with_tensorboard(tensorboard, folder, hooks, together), say, page, together)
@@ -189,13 +175,14 @@ def _run(
 
         if config.model.alone is None:
             config = raced(folder, config, encoded, contestant, device, say, together)
-        start = new_network(folder, plan, config, encoded, rivals, say, together)
+        kept = run if config.training.shard_weights else folder  # whose checkpoints this rank reads and writes
+        start = new_network(kept, plan, config, encoded, rivals, say, together)
         log = log_to(folder / LOG, start.saved.step if start.saved else -1)
         ended = train(folder, config, encoded, start, log, hooks, say, together)
         finished: list[Trained] = []
 
         def end() -> dict[str, bytes]:
-            final, network = _composed(config, start.network.eval(), encoded, ended, rivals, device, say)
+            final, network = _composed(config, ended.network.eval(), encoded, ended, rivals, device, say)
             trained = judge(folder, final, encoded, network, ended, rivals)
             for split, values in trained.metrics.items():
                 for hook in (log, *hooks):
@@ -227,44 +214,6 @@ def _composed(
         return composer.compose(config, network, ended.validated)
 
 
-def new_network(
-    folder: Path,
-    plan: RunPlan,
-    config: RunConfig,
-    encoded: Encoded,
-    rivals: Rivals,
-    say: Say,
-    together: Together = ALONE,
-) -> Untrained:
-    """The network before the first step, with its initial weights and those taken from another run or file.
-
-    Args:
-        folder: the run directory, for a checkpoint.
-        plan: what the user asked for.
-        config: everything that was chosen.
-        encoded: the splits.
-        rivals: the solved models, one of which it may start from.
-        say: receives lines about weights that are taken over.
-        together: the ranks of the run.
-    """
-    measured, task = encoded.measured, encoded.measured.task
-    torch.manual_seed(config.training.seed)
-    network = build(config, task, rivals.solved)
-    check_idle(network, encoded.train, config)
-    for examples, part in encoded.pairs():
-        check_positions(network, task, examples, part)
-    network.initialise(measured.prior, measured.longest, measured.candidates)
-    saved = Checkpoints(folder / "checkpoints", together).newest()
-    if plan.start is not None:
-        plan.start.give(network)
-    frozen = give_vectors(network, task.coder, encoded.train, config, plan.roles.shared, saved, say)
-    check_pieces(network, task, encoded.train, config)
-    alike(together, network)
-    if not together.alone:  # else all ranks would leave out the same units
-        torch.manual_seed(step_seed(config.training.seed, 0, together.rank))
-    return Untrained(network, frozen, saved)
-
-
 def train(
     folder: Path,
     config: RunConfig,
@@ -278,10 +227,10 @@ def train(
     """Train until the budget is spent; a solved model without a network is trained already.
 
     Args:
-        folder: the run directory, for checkpoints.
+        folder: the run directory, for encoded data.
         config: the options of the run.
         encoded: its splits.
-        start: the network before training, and the checkpoint to resume from, if any.
+        start: the network before training.
         log: the hook that writes the run's log; it receives the looks into the network too.
         hooks, say, together: as for `fit`.
 
@@ -294,7 +243,7 @@ def train(
             name = {"valid": "validation"}.get(split, split)
             raise DataError(f"no {name} sequence is long enough to be scored", hint="add more or longer sequences")
     everything = all_data(folder, network, task, encoded.splits, encoded.train, config.training, say)
-    device, checkpoints = device_for(config.training.device), folder / "checkpoints"
+    device, checkpoints = device_for(config.training.device), start.checkpoints
     if config.model.alone is not None:
         say(f"model: the {network.title}, solved; there is no network to train")
         return Ended(network.to(device), Progress(), None, encoded.train, everything, None)
@@ -304,7 +253,7 @@ def train(
     weights = sum(p.numel() for p in network.parameters())
     say(f"model: {network.title}, {weights:,} weights, on {device}; training: {Budget(config.training).say()}")
     trainer = _trainer(checkpoints, config, encoded, start, (log, *hooks), everything, together)
-    if encoded.splits.valid is not None:
+    if encoded.splits.valid is not None and trainer.sharded is None:  # a look passes through the network by itself
         seen = encoded.judged["valid"], encoded.splits.valid
         trainer.hooks = (*trainer.hooks, Looks(network, task, trainer.averaged, *seen, config.training, log))
     if saved is not None:
@@ -314,11 +263,11 @@ def train(
         say(f"resuming from step {saved.step}")
         if otherwise:
             say(otherwise)
-    else:
+    elif together.leads:
         shutil.rmtree(checkpoints, ignore_errors=True)  # the best weights of a run that was killed before it saved
     progress, selection = trainer.run(), trainer.selection
     before = selection.before_refit(progress)
-    return Ended(network, progress, selection.best_metrics(), trainer.learned(), everything, before)
+    return Ended(trainer.whole(), progress, selection.best_metrics(), trainer.learned(), everything, before)
 
 
 def _trainer(

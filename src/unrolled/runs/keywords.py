@@ -93,6 +93,7 @@ class Keywords(TypedDict, total=False):
     seed: int
     separator: str
     sets: Mapping[str, str]
+    shard_weights: bool
     shared: bool
     sheet: str
     shuffle: Literal["rows", "blocks"]

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from unrolled.errors import TrainingError, UsageError
+from unrolled.errors import TrainingError, UsageError, named
 from unrolled.models.model import Model
 from unrolled.runs.config import RunConfig
 from unrolled.storage.directories import write_file
@@ -25,6 +25,7 @@ from unrolled.training.together import Together, as_tensor
 __all__ = [
     "agreed",
     "alike",
+    "check_ranks",
     "check_source",
     "led_files",
     "made_once",
@@ -178,6 +179,26 @@ def tried_ranks() -> dict[str, Any]:
     if found != {together.ranks * (together.ranks - 1) / 2}:
         raise TrainingError(f"{together.ranks} ranks added up their numbers to {sorted(found)}, which is wrong")
     return {**about, "seconds": seconds}
+
+
+def check_ranks(config: RunConfig, together: Together) -> None:
+    """Refuse to shard weights where that is not possible.
+
+    Raises:
+        UsageError: the weights are to be sharded over ranks, and there is only one, or torch is too old.
+    """
+    if not config.training.shard_weights:
+        return
+    if together.alone:
+        raise UsageError(
+            f"{named('shard_weights')} needs several processes: start the command with torchrun, or train without it"
+        )
+    from torch.distributed import fsdp
+
+    if not hasattr(fsdp.FSDPModule, "set_reduce_scatter_unused_params"):
+        raise UsageError(
+            f"{named('shard_weights')} needs torch 2.13, not {torch.__version__}: install it, or train without it"
+        )
 
 
 def check_source(source: object, together: Together) -> None:

@@ -65,7 +65,8 @@ def raced(
 ) -> RunConfig:
     """The configuration with the winner's choices; its checkpoint is then the newest one of the run.
 
-    Without a budget in minutes, or where the contestants could not be told apart, it is ``config`` as it was.
+    Without a budget in minutes, or where the contestants could not be told apart, it is ``config`` as it was; also for
+    models that are too large for one rank.
 
     Args:
         folder: the run directory.
@@ -80,13 +81,13 @@ def raced(
         Interrupted: a signal arrived; the contestant that was trained has a checkpoint.
     """
     place, valid = folder / "race", encoded.judged.get("valid")
-    if valid is None or config.training.plan != RACE:
+    if valid is None or config.training.plan != RACE or config.training.shard_weights:
         return config
 
     def begun() -> bytes:
         if (place / "won.json").is_file():
             return b"null"
-        known = checkpoint.newest(folder / "checkpoints") is not None
+        known = checkpoint.newest_place(folder / "checkpoints") is not None
         found = [] if known else _contestants(place, config, encoded)
         if found:
             place.mkdir(exist_ok=True)

@@ -24,6 +24,8 @@ from unrolled.storage.atomic import beside, create, discard, fsync, locked, put_
 
 __all__ = [
     "MANIFEST",
+    "begun_directory",
+    "complete_directory",
     "read_directory",
     "remove_directory",
     "space_errors",
@@ -31,6 +33,7 @@ __all__ = [
     "write_directory",
     "write_file",
     "write_manifest",
+    "write_member",
 ]
 
 MANIFEST = "manifest.json"
@@ -129,24 +132,69 @@ def write_directory(final: Path, files: dict[str, bytes | Callable[[Path], None]
         UsageError: ``final`` exists and ``overwrite`` is False.
         SpaceError: the files do not fit or may not be written; a directory that was there is unchanged.
     """
+    with begun_directory(final, overwrite=overwrite) as hidden:
+        for name, content in files.items():
+            _write_member(hidden, name, content)
+        complete_directory(hidden, final, files)
+
+
+@contextlib.contextmanager
+def begun_directory(final: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """The hidden directory that becomes ``final`` once `complete_directory` is called inside the block.
+
+    Several processes may write into it before. A block that is left earlier removes it, and leaves ``final`` as it was.
+
+    Args:
+        final, overwrite: as for `write_directory`.
+
+    Raises:
+        UsageError, SpaceError: as for `write_directory`, also for what the block writes.
+    """
     with space_errors(final):
         sweep(final.parent, final.name)
         if os.path.lexists(final) and not overwrite:
             raise UsageError(f"{final} already exists: choose another name, or set {named('overwrite')}")
         final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = beside(final)
+        hidden = beside(final)
         try:
-            temporary.mkdir()
-            with locked(temporary):
-                for name, content in files.items():
-                    _write_member(temporary, name, content)
-                _write_member(temporary, MANIFEST, _manifest(temporary, files))
-                for folder, _, _ in os.walk(temporary):
-                    fsync(Path(folder))
-                put_in_place(temporary, final)
-        finally:  # after a success, `temporary` is either gone or the replaced directory
-            discard(temporary)
+            hidden.mkdir()
+            with locked(hidden):
+                yield hidden
+        finally:  # after a success, `hidden` is either gone or the replaced directory
+            discard(hidden)
         fsync(final.parent)
+
+
+def write_member(hidden: Path, name: str, content: bytes) -> None:
+    """Write a file of a directory that is not complete yet.
+
+    Args:
+        hidden: from `begun_directory`, maybe of another process.
+        name, content: of the file.
+
+    Raises:
+        SpaceError: the file does not fit or may not be written.
+    """
+    with space_errors(hidden / name):
+        _write_member(hidden, name, content)
+
+
+def complete_directory(hidden: Path, final: Path, names: Iterable[str]) -> None:
+    """Give the directory ``hidden``, whose files ``names`` are written, its manifest and its name.
+
+    Args:
+        hidden: from `begun_directory`.
+        final: that name.
+        names: its files.
+
+    Raises:
+        SpaceError: the manifest does not fit or may not be written.
+    """
+    with space_errors(final):
+        _write_member(hidden, MANIFEST, _manifest(hidden, names))
+        for folder, _, _ in os.walk(hidden):
+            fsync(Path(folder))
+        put_in_place(hidden, final)
 
 
 def write_manifest(folder: Path, names: Iterable[str]) -> None:
@@ -206,7 +254,8 @@ def read_directory(path: Path) -> dict[str, bytes]:
 def _write_member(folder: Path, name: str, content: bytes | Callable[[Path], None]) -> None:
     _check_name(folder, name)
     path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if "/" in name:
+        path.parent.mkdir(parents=True, exist_ok=True)
     if callable(content):
         content(path)
         fsync(path)

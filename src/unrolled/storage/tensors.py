@@ -15,8 +15,12 @@ __all__ = ["load_tensors", "save_tensors"]
 _LARGEST_HEADER = 100_000_000  # bytes; the limit of safetensors
 
 
-def save_tensors(tensors: dict[str, Tensor]) -> bytes:
+def save_tensors(tensors: dict[str, Tensor], about: dict[str, str] | None = None) -> bytes:
     """Convert ``tensors`` to the bytes of a safetensors file; any device, strides and shared memory are allowed.
+
+    Args:
+        tensors: by name.
+        about: texts for the header of the file.
 
     Example:
         >>> import torch
@@ -25,7 +29,7 @@ def save_tensors(tensors: dict[str, Tensor]) -> bytes:
     """
     from safetensors.torch import save
 
-    return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
+    return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, about)
 
 
 def load_tensors(source: bytes | Path) -> dict[str, Tensor]:

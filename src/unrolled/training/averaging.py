@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from unrolled.training.weight_shards import like
+
 __all__ = ["Average"]
 
 _SLOWEST = 0.998
@@ -89,8 +91,8 @@ class Average:
         self.restart()
         if not saved:
             return
-        for name in list(self._slow):
+        for name, slow in list(self._slow.items()):
             if name in saved:
-                self._slow[name].copy_(saved[name])
+                slow.copy_(like(slow, saved[name]))
             else:
                 del self._slow[name], self._fast[name]

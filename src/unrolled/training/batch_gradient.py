@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from unrolled.data.batches.loader import Loader
-from unrolled.data.batches.shares import Share
+from unrolled.data.batches.shares import Share, stand_in
 from unrolled.data.examples.examples import Examples
 from unrolled.data.plans.windows import Plan
 from unrolled.errors import counted
@@ -20,6 +21,7 @@ from unrolled.models.model import Model
 from unrolled.tasks.task import Task
 from unrolled.training.bptt import TruncatedBPTT
 from unrolled.training.gradient_sum import GradientSum
+from unrolled.training.sharded import Sharded
 from unrolled.training.together import Together
 
 __all__ = ["BatchGradient", "Found", "said_of_shares"]
@@ -58,14 +60,25 @@ class BatchGradient:
         together: the ranks.
         micro: M ≥ 1.
         device: of the network.
+        sharded: the weights of the network, if they are sharded over the ranks.
     """
 
-    def __init__(self, network: Model, task: Task, chunks: int, together: Together, micro: int, device: str) -> None:
+    def __init__(
+        self,
+        network: Model,
+        task: Task,
+        chunks: int,
+        together: Together,
+        micro: int,
+        device: str,
+        sharded: Sharded | None = None,
+    ) -> None:
         self._network, self._task, self._together, self._device = network, task, together, device
+        self._sharded = sharded
         self.parts = [together.rank + together.ranks * m for m in range(micro)]
         self.of = together.ranks * micro
         self.carries = [TruncatedBPTT(network, chunks) for _ in self.parts]
-        self._sum = GradientSum(network, together)
+        self._sum = GradientSum(network, together, reduced=sharded is not None)
 
     def loaders(self, examples: Examples, plan: Plan) -> list[Loader]:
         """What computes the batches of ``plan``: one loader for each micro-batch."""
@@ -99,12 +112,10 @@ class BatchGradient:
             return self._at_once(loaders[0], index, begin)
         total = count = 0.0
         for loader, carry in zip(loaders, self.carries, strict=True):
-            if not len(loader.plan[index].rows):
+            if self._sharded is None and not len(loader.plan[index].rows):
                 continue
             begin()
-            with torch.autocast(self._device, torch.bfloat16, enabled=self._device == "cuda"):
-                outputs, batch = carry.run(loader, index, self._device)
-            loss, answers = self._task.loss(outputs.float(), batch)
+            loss, answers = self._loss(loader, carry, index)
             loss.backward()  # type: ignore[no-untyped-call]
             total, count = total + float(loss.detach()), count + float(answers)
         leads = self._together.leads
@@ -114,11 +125,25 @@ class BatchGradient:
         signals = [number for number, ranks in ((signal.SIGINT, interrupted), (signal.SIGTERM, ended)) if ranks]
         return Found(total, count, bytes(signals), None if self._together.alone else at)
 
+    def _loss(self, loader: Loader, carry: TruncatedBPTT, index: int) -> tuple[Tensor, Tensor]:
+        """The summed loss of a micro-batch, and of how many answers."""
+
+        def computed(loader: Loader = loader, carry: TruncatedBPTT = carry) -> tuple[Tensor, Tensor]:
+            with torch.autocast(self._device, torch.bfloat16, enabled=self._device == "cuda"):
+                outputs, batch = carry.run(loader, index, self._device)
+            return self._task.loss(outputs.float(), batch)
+
+        if self._sharded is None:
+            return computed()
+        if len(loader.plan[index].rows):
+            return self._sharded.through(computed)
+        idle = TruncatedBPTT(self._network, carry.chunks)
+        loss, answers = self._sharded.through(lambda: computed(stand_in(loader), idle))
+        return loss * 0, answers * 0
+
     def _at_once(self, loader: Loader, index: int, begin: Callable[[], None]) -> Found:
         begin()
-        with torch.autocast(self._device, torch.bfloat16, enabled=self._device == "cuda"):
-            outputs, batch = self.carries[0].run(loader, index, self._device)
-        total, count = self._task.loss(outputs.float(), batch)
+        total, count = self._loss(loader, self.carries[0], index)
         (total / count.clamp(min=1)).backward()  # type: ignore[no-untyped-call]
         return Found(float(total.detach()), float(count))
 

@@ -9,33 +9,42 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ModelError
 from unrolled.storage.atomic import sweep
-from unrolled.storage.directories import read_directory, remove_directory, write_directory
+from unrolled.storage.directories import read_directory, remove_directory, verify, write_directory
 from unrolled.storage.tensors import load_tensors, save_tensors
+from unrolled.training.weight_shards import is_sharded, like, read_shards
 
 __all__ = [
+    "META",
     "Checkpoint",
     "best",
+    "described",
     "newest",
+    "newest_place",
     "optimizer_tensors",
+    "place_of",
+    "remove_others",
     "restore_optimizer",
     "restore_rng",
     "rng_state",
     "save",
     "save_best",
     "section",
+    "with_meta",
 ]
 
-_TENSORS, _META, _BEST = "tensors.safetensors", "meta.json", "best"
+T = TypeVar("T")
+
+_TENSORS, META, _BEST = "tensors.safetensors", "meta.json", "best"
 _NAME = re.compile(r"step-(\d{8,})")
 _FLAGS = {None: -1, False: 0, True: 1}
 _VALUES = {code: flag for flag, code in _FLAGS.items()}
@@ -74,14 +83,31 @@ def save(folder: Path, step: int, tensors: dict[str, Tensor], meta: dict[str, An
     Raises:
         SpaceError: the disk is full; earlier checkpoints are unchanged.
     """
-    path = folder / f"step-{step:08d}"
+    path = place_of(folder, step)
     sweep(folder)  # removes what a run that was killed while saving left under another step's name
     _write(path, step, tensors, meta)
+    remove_others(folder, step, keep)
+    return path
+
+
+def place_of(folder: Path, step: int) -> Path:
+    """The directory of the checkpoint of a step."""
+    return folder / f"step-{step:08d}"
+
+
+def remove_others(folder: Path, step: int, keep: int = 2) -> None:
+    """Remove all checkpoints but the newest ``keep`` up to ``step``.
+
+    Args:
+        folder, step, keep: as for `save`.
+
+    Raises:
+        SpaceError: a checkpoint may not be removed.
+    """
     earlier = [old for old_step, old in _listed(folder) if old_step < step]
     later = [old for old_step, old in _listed(folder) if old_step > step]
     for old in later + earlier[max(1, keep) - 1 :]:
         remove_directory(old)
-    return path
 
 
 def newest(folder: Path) -> Checkpoint | None:
@@ -90,10 +116,28 @@ def newest(folder: Path) -> Checkpoint | None:
     Raises:
         ModelError: every checkpoint is damaged.
     """
+    return _newest(folder, _read)
+
+
+def newest_place(folder: Path) -> tuple[Path, tuple[str, ...]] | None:
+    """The directory of the newest undamaged checkpoint, and a note about each newer one; ``None`` if none was saved.
+
+    Raises:
+        ModelError: every checkpoint is damaged.
+    """
+
+    def checked(path: Path, skipped: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
+        verify(path)
+        return path, skipped
+
+    return _newest(folder, checked)
+
+
+def _newest(folder: Path, read: Callable[[Path, tuple[str, ...]], T]) -> T | None:
     skipped: list[str] = []
     for _, path in _listed(folder):
         try:
-            return _read(path, tuple(skipped))
+            return read(path, tuple(skipped))
         except ModelError as error:
             skipped.append(str(error))
     if skipped:
@@ -204,15 +248,16 @@ def restore_optimizer(
     indices = {}
     for group, packed in zip(optimizer.param_groups, frozen["param_groups"], strict=True):
         for parameter, index in zip(group["params"], packed["params"], strict=True):
-            indices[called[id(parameter)]] = (index, parameter.shape)
+            indices[called[id(parameter)]] = (index, parameter)
     frozen["state"] = {}
     for path, tensor in tensors.items():
         if path.startswith("optimizer.state."):
             name, _, key = path.removeprefix("optimizer.state.").rpartition(".")
-            index, shape = indices.get(name, (None, None))
-            if index is None or tensor.shape not in (shape, torch.Size([])):
+            index, parameter = indices.get(name, (None, tensor))
+            fitting = like(parameter, tensor) if tensor.dim() else tensor
+            if index is None or fitting.shape not in (parameter.shape, torch.Size([])):
                 raise ModelError(f"this checkpoint belongs to another model: parameter {name!r} differs")
-            frozen["state"].setdefault(index, {})[key] = tensor.clone()  # the optimiser updates it in place
+            frozen["state"].setdefault(index, {})[key] = fitting.clone()  # the optimiser updates it in place
         elif path.startswith("optimizer.group."):
             position, _, option = path.removeprefix("optimizer.group.").partition(".")
             if not position.isdecimal() or int(position) >= len(frozen["param_groups"]):
@@ -221,18 +266,41 @@ def restore_optimizer(
     optimizer.load_state_dict(frozen)
 
 
+def described(step: int, meta: dict[str, Any]) -> bytes:
+    """The contents of ``meta.json``."""
+    return json.dumps({"step": step, "meta": meta}, indent=1).encode()
+
+
+def with_meta(path: Path, text: bytes, tensors: dict[str, Tensor], skipped: tuple[str, ...]) -> Checkpoint:
+    """The checkpoint in ``path``.
+
+    Args:
+        path: for the message.
+        text: what `described` gave.
+        tensors, skipped: as for `Checkpoint`.
+
+    Raises:
+        ModelError: the text is of no checkpoint.
+    """
+    try:
+        values = json.loads(text)
+        return Checkpoint(values["step"], tensors, values["meta"], skipped)
+    except (KeyError, ValueError, TypeError, RecursionError):
+        raise ModelError(f"{path}: this is not a checkpoint of Unrolled") from None
+
+
 def _write(path: Path, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    text = json.dumps({"step": step, "meta": meta}, indent=1)
-    write_directory(path, {_TENSORS: save_tensors(tensors), _META: text.encode()}, overwrite=True)
+    write_directory(path, {_TENSORS: save_tensors(tensors), META: described(step, meta)}, overwrite=True)
 
 
 def _read(path: Path, skipped: tuple[str, ...]) -> Checkpoint:
+    if is_sharded(path):
+        verify(path)
+        return with_meta(path, (path / META).read_bytes(), read_shards(path), skipped)
     files = read_directory(path)
-    try:
-        values = json.loads(files[_META])
-        return Checkpoint(values["step"], load_tensors(files[_TENSORS]), values["meta"], skipped)
-    except (KeyError, ValueError, TypeError, RecursionError):
-        raise ModelError(f"{path}: this is not a checkpoint of Unrolled") from None
+    if missing := {META, _TENSORS} - files.keys():
+        raise ModelError(f"{path}: this is not a checkpoint of Unrolled: it has no {min(missing)}")
+    return with_meta(path, files[META], load_tensors(files[_TENSORS]), skipped)
 
 
 def _listed(folder: Path) -> list[tuple[int, Path]]:

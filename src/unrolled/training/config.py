@@ -73,6 +73,11 @@ class TrainingConfig(PartOfRun):
         ge=1,
         also=("gradient_accumulation_steps", "accumulate_grad_batches", "grad_accum", "accumulation_steps"),
     )
+    shard_weights: bool = option(
+        False,
+        "Each process holds only its share of the weights: for models that are too large for one. Needs several.",
+        also=("fsdp", "fsdp2", "fully_shard", "zero", "deepspeed"),
+    )
     lr: float = option(
         2e-3,
         "Learning rate, held for three quarters of training; then it falls.",

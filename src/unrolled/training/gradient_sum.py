@@ -27,10 +27,11 @@ class GradientSum:
     Args:
         network: on its device.
         together: the ranks; one that is alone only scales.
+        reduced: whether the backward pass has added up the gradients, as it does for weights that are sharded.
     """
 
-    def __init__(self, network: Model, together: Together) -> None:
-        self._together = together
+    def __init__(self, network: Model, together: Together, reduced: bool = False) -> None:
+        self._together, self._reduced = together, reduced
         rows = {id(weight) for weight in network.sparse_weights()}
         trained = [weight for weight in network.parameters() if weight.requires_grad]
         self._dense = [weight for weight in trained if id(weight) not in rows]
@@ -41,6 +42,10 @@ class GradientSum:
         """Replace the gradients by their sums; the sums of ``numbers`` over the ranks."""
         if self._together.alone:
             return list(numbers)
+        if self._reduced:
+            beside = torch.tensor(_halves(numbers))
+            self._together.add_up(beside)
+            return _joined(beside.tolist())
         like = self._dense[0] if self._dense else torch.empty(0)
         given = [float(weight.grad is not None) for weight in self._dense]
         parts = [
@@ -56,8 +61,7 @@ class GradientSum:
             weight.grad = part.view_as(weight).to(weight.dtype) if ranks else None
         for weight in self._sparse:
             self._gather(weight)
-        halves = found[len(given) :]
-        return [high + low for high, low in zip(halves[::2], halves[1::2], strict=True)]
+        return _joined(found[len(given) :])
 
     @torch.no_grad()
     def scale(self, factor: float) -> None:
@@ -98,3 +102,7 @@ def _halves(numbers: Sequence[float]) -> list[float]:
     low = torch.where(high.isfinite(), low, 0.0)
     pairs: Tensor = torch.stack([high, low], 1).reshape(-1)
     return list(pairs.tolist())
+
+
+def _joined(halves: list[float]) -> list[float]:
+    return [high + low for high, low in zip(halves[::2], halves[1::2], strict=True)]

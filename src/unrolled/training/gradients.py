@@ -7,6 +7,8 @@ import math
 import torch
 from torch import nn
 
+from unrolled.training.weight_shards import whole
+
 __all__ = ["norms_by_part", "part_of"]
 
 _STACKS = ("layers", "blocks")
@@ -30,6 +32,8 @@ def part_of(parameter: str) -> str:
 def norms_by_part(network: nn.Module) -> dict[str, float]:
     """Part -> the norm of the gradient of its weights, in the order of the network; parts without one are left out.
 
+    If the weights are sharded, all ranks call this.
+
     Cost: one pass over the gradients.
     """
     named = [(name, weight.grad) for name, weight in network.named_parameters() if weight.grad is not None]
@@ -37,6 +41,6 @@ def norms_by_part(network: nn.Module) -> dict[str, float]:
         return {}
     norms = torch._foreach_norm([grad.coalesce().values() if grad.is_sparse else grad for _, grad in named])
     squares: dict[str, float] = {}
-    for (name, _), norm in zip(named, torch.stack(norms).tolist(), strict=True):
+    for (name, _), norm in zip(named, torch.stack([whole(norm) for norm in norms]).tolist(), strict=True):
         squares[part_of(name)] = squares.get(part_of(name), 0.0) + norm**2
     return {part: math.sqrt(square) for part, square in squares.items()}

@@ -13,11 +13,20 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.forms.form import BatchSettings
 from unrolled.data.plans.segments import Transform
 from unrolled.data.plans.windows import Plan, Transformed
-from unrolled.errors import UsageError, named
+from unrolled.errors import DataError, UsageError, named
 from unrolled.tasks.task import Batching
 from unrolled.training.config import TrainingConfig
 
-__all__ = ["answering_plan", "batch_settings", "can_be_judged", "chunks", "evaluation_plan", "training_plan", "window"]
+__all__ = [
+    "answering_plan",
+    "batch_settings",
+    "can_be_judged",
+    "check_enough",
+    "chunks",
+    "evaluation_plan",
+    "training_plan",
+    "window",
+]
 
 
 _AT_ONCE, _NUMBERS = 256, 1 << 23  # rows that are predicted at once, and numbers of a layer, at most
@@ -68,6 +77,23 @@ def training_plan(examples: Examples, batching: Batching, config: TrainingConfig
 def can_be_judged(examples: Examples, batching: Batching, config: TrainingConfig) -> bool:
     """True if the split has anything to evaluate."""
     return len(evaluation_plan(examples, batching, config)) > 0
+
+
+def check_enough(batches: int, valid: Examples | None, batching: Batching, config: TrainingConfig) -> None:
+    """Refuse to train on nothing, or without anything to choose the weights by.
+
+    Args:
+        batches: of the training split.
+        valid: the validation split, if any.
+        batching, config: of the training.
+
+    Raises:
+        DataError: a split has no sequence that is long enough.
+    """
+    if not batches:
+        raise DataError("no training sequence is long enough to learn from", hint="add more or longer sequences")
+    if valid is not None and not can_be_judged(valid, batching, config):
+        raise DataError("no validation sequence is long enough to evaluate on", hint="add more or longer sequences")
 
 
 def evaluation_plan(examples: Examples, batching: Batching, config: TrainingConfig, causal: bool = True) -> Plan:

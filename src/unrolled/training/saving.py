@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from torch import Tensor
 from unrolled.errors import ModelError, TrainingError
 from unrolled.models.model import Model
 from unrolled.state import State, concatenate, flatten, rebuild, select
+from unrolled.storage.atomic import sweep
+from unrolled.storage.directories import begun_directory, complete_directory, write_member
 from unrolled.storage.tensors import load_tensors, save_tensors
 from unrolled.training import checkpoint
 from unrolled.training.averaging import Average
@@ -27,6 +31,7 @@ from unrolled.training.batch_gradient import BatchGradient
 from unrolled.training.checkpoint import Checkpoint
 from unrolled.training.position import Progress
 from unrolled.training.together import Together
+from unrolled.training.weight_shards import load_weights, packed_shard, read_shards, shard_name, whole
 
 __all__ = ["Checkpoints", "alike", "restore_alike", "restore_own", "step_seed"]
 
@@ -44,19 +49,22 @@ class Checkpoints:
     """The checkpoints of a run.
 
     Args:
-        folder: the run's ``checkpoints/``; only the leader opens it.
+        folder: the run's ``checkpoints/``; only the leader opens it, unless the weights are sharded.
         together: the ranks of the training.
+        sharded: whether each rank has its rows of the weights only: then it also saves and reads them.
     """
 
-    def __init__(self, folder: Path, together: Together) -> None:
-        self.folder, self._together = folder, together
+    def __init__(self, folder: Path, together: Together, sharded: bool = False) -> None:
+        self.folder, self._together, self._sharded = folder, together, sharded
 
     def newest(self) -> Checkpoint | None:
-        """The newest undamaged checkpoint; ``None`` if none was saved.
+        """The newest undamaged checkpoint; ``None`` if none was saved. Sharded, it has the rows of this rank only.
 
         Raises:
             ModelError: every checkpoint is damaged.
         """
+        if self._sharded:
+            return self._newest_sharded()
         return self._read(lambda: checkpoint.newest(self.folder))
 
     def best(self, *names: str) -> Checkpoint | None:
@@ -69,7 +77,8 @@ class Checkpoints:
 
     def save_best(self, tensors: dict[str, Tensor], meta: dict[str, Any], *names: str) -> None:
         """Replace the best weights; see `unrolled.training.checkpoint.save_best`."""
-        self._write(lambda: checkpoint.save_best(self.folder, tensors, meta, *names))
+        gathered = {name: self._led_whole(tensor) for name, tensor in tensors.items()}
+        self._write(lambda: checkpoint.save_best(self.folder, gathered, meta, *names))
 
     def save(self, step: int, alike: dict[str, Tensor], gradient: BatchGradient, meta: dict[str, Any]) -> None:
         """Save a checkpoint.
@@ -85,11 +94,14 @@ class Checkpoints:
             SpaceError: the disk is full; earlier checkpoints are unchanged.
         """
         own = _own(gradient, self._together)
+        meta = {**meta, "parts": gradient.of, "ranks": self._together.ranks}
+        if self._sharded:
+            self._save_shards(step, alike, own, meta)
+            return
         if not self._together.alone:
             self._compare(alike)
             parts = self._together.stack(save_tensors(own))
             own = {name: tensor for part in parts for name, tensor in load_tensors(part).items()}
-        meta = {**meta, "parts": gradient.of, "ranks": self._together.ranks}
         self._write(lambda: checkpoint.save(self.folder, step, {**alike, **own}, meta))
 
     def _compare(self, alike: Mapping[str, Tensor]) -> None:
@@ -103,6 +115,47 @@ class Checkpoints:
                         f"rank {rank} has another {name} than rank 0, though all ranks must be alike: its memory may "
                         "be faulty, or it computes otherwise; earlier checkpoints are kept"
                     )
+
+    def _save_shards(self, step: int, tensors: dict[str, Tensor], own: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """Each rank writes its file into the hidden directory of the leader, which names it when all have done so."""
+        rank, ranks, place = self._together.rank, self._together.ranks, checkpoint.place_of(self.folder, step)
+        with ExitStack() as stack:
+
+            def begun() -> bytes:
+                sweep(self.folder)
+                return os.fsencode(stack.enter_context(begun_directory(place, overwrite=True)).name)
+
+            hidden = self.folder / os.fsdecode(self._together.led(begun))
+            self._together.each(lambda: write_member(hidden, shard_name(rank), packed_shard(tensors, own, rank, ranks)))
+
+            def complete() -> None:
+                write_member(hidden, checkpoint.META, checkpoint.described(step, meta))
+                names = [checkpoint.META, *map(shard_name, range(ranks))]
+                complete_directory(hidden, place, names)
+
+            self._write(complete)
+        self._write(lambda: checkpoint.remove_others(self.folder, step))
+
+    def _newest_sharded(self) -> Checkpoint | None:
+        def found() -> bytes:
+            place = checkpoint.newest_place(self.folder)
+            return json.dumps(place and [place[0].name, place[1]]).encode()
+
+        place = json.loads(self._together.led(found))
+        if place is None:
+            return None
+
+        def read() -> Checkpoint:
+            path = self.folder / place[0]
+            rows = read_shards(path, self._together.rank, self._together.ranks)
+            return checkpoint.with_meta(path, (path / checkpoint.META).read_bytes(), rows, tuple(place[1]))
+
+        return self._together.each(read)
+
+    def _led_whole(self, tensor: Tensor) -> Tensor:
+        """All rows of ``tensor`` for the leader; the others have no use for them."""
+        gathered = whole(tensor)
+        return gathered.cpu() if self._together.leads and gathered is not tensor else tensor
 
     def _write(self, write: Callable[[], object]) -> None:
         def written() -> bytes:
@@ -148,7 +201,7 @@ def restore_alike(
         ModelError: the checkpoint belongs to another network.
     """
     try:
-        network.load_state_dict(checkpoint.section(saved.tensors, "model"))
+        load_weights(network, checkpoint.section(saved.tensors, "model"))
         average.restore(checkpoint.section(saved.tensors, "average"))
         progress = Progress.from_meta(saved.meta, metric)
     except (RuntimeError, KeyError, TypeError) as error:
@@ -180,7 +233,7 @@ def restore_own(saved: Checkpoint, gradient: BatchGradient, network: Model, toge
     }
     if parts != gradient.of:
         whole = [state for state in states.values() if state is not None]
-        states = _cut(concatenate(whole), gradient.of) if whole else {}
+        states = _is_sharded(concatenate(whole), gradient.of) if whole else {}
     for part, carry in zip(gradient.parts, gradient.carries, strict=True):
         carry.state = states.get(part)
     if ranks == together.ranks:
@@ -211,7 +264,7 @@ def _rebuilt(network: Model, lanes: dict[str, Tensor]) -> State:
     return rebuild(initial, {name: lane.to(device) for name, lane in lanes.items()})
 
 
-def _cut(state: State, parts: int) -> dict[int, State]:
+def _is_sharded(state: State, parts: int) -> dict[int, State]:
     """The lanes of each share, as `Share` cuts them."""
     lanes = len(next(tensor for _, tensor in flatten(state)))
     shares = np.array_split(np.arange(lanes), parts)

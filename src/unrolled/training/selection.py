@@ -16,7 +16,9 @@ from unrolled.training.config import TrainingConfig
 from unrolled.training.evaluate import evaluate
 from unrolled.training.position import Progress
 from unrolled.training.saving import Checkpoints
+from unrolled.training.sharded import Sharded
 from unrolled.training.together import Together
+from unrolled.training.weight_shards import load_weights
 
 __all__ = ["Selection"]
 
@@ -29,7 +31,7 @@ class Selection:
     """Validates the averaged weights of a network, and keeps the best.
 
     Args:
-        network, task, config, device, together: as for `Trainer`.
+        network, task, config, device, together, sharded: as for `Trainer` and `BatchGradient`.
         valid: the validation split.
         checkpoints: where the best weights are kept.
         average: the averaged weights.
@@ -45,9 +47,11 @@ class Selection:
         device: str,
         average: Average,
         together: Together,
+        sharded: Sharded | None,
     ) -> None:
         self._network, self._task, self._valid, self._config = network, task, valid, config
         self._checkpoints, self._device, self._average, self._together = checkpoints, device, average, together
+        self._sharded = sharded
 
     def validate(self, p: Progress) -> dict[str, float]:
         """Validate, and save the weights if they are the best so far; returns the metrics."""
@@ -74,7 +78,7 @@ class Selection:
             best = self._checkpoints.best()
         if best is None:
             return
-        self._network.load_state_dict(checkpoint.section(best.tensors, "model"))
+        load_weights(self._network, checkpoint.section(best.tensors, "model"))
         if not p.refit:
             self._checkpoints.save_best(best.tensors, best.meta, _BEFORE)
 
@@ -105,10 +109,10 @@ class Selection:
         if best is None:
             self._average.put()
         else:
-            self._network.load_state_dict(best)
+            load_weights(self._network, best)
 
     def _evaluate(self, split: Examples) -> dict[str, float]:
-        return evaluate(self._network, self._task, split, self._config, self._device, self._together)
+        return evaluate(self._network, self._task, split, self._config, self._device, self._together, self._sharded)
 
     def _best(self) -> dict[str, Tensor] | None:
         best = self._checkpoints.best()

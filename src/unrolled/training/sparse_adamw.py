@@ -11,13 +11,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from unrolled.training.weight_shards import whole
+
 __all__ = ["clip_gradients", "step_rows"]
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> Tensor:
     """Scale all gradients so that their global norm is at most ``largest``; returns the norm before scaling.
 
-    Sparse gradients are coalesced, so that each row occurs once.
+    Sparse gradients are coalesced, so that each row occurs once. If the weights are sharded, all ranks call this.
     """
     parts = []
     for parameter in parameters:
@@ -25,7 +27,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> Tensor
             parameter.grad = parameter.grad.coalesce()
         if parameter.grad is not None:
             parts.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
-    norm = nn.utils.get_total_norm(parts)
+    norm = whole(nn.utils.get_total_norm(parts))
     if largest < math.inf:
         scale = (largest / (norm + 1e-6)).clamp(max=1)
         for part in parts:

@@ -143,16 +143,35 @@ class Together:
         return _unpacked(whole)
 
     @contextmanager
+    def reaching(self) -> Iterator[None]:
+        """What torch sends by itself inside the block, between computations, fails like what this class sends.
+
+        Raises:
+            TrainingError: one of the other processes has ended.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            import torch.distributed as dist
+
+            if isinstance(error, dist.DistError) or "gloo" in str(error).lower():
+                raise self._unreached(error) from error
+            raise
+
+    @contextmanager
     def _reached(self) -> Iterator[None]:
         """Torch raises errors of many types where another process is gone."""
         try:
             yield
         except (RuntimeError, ValueError) as error:
-            raise TrainingError(
-                f"rank {self.rank} no longer reaches the other ranks of this training, so one of them has ended: "
-                f"{reason_of(error)}; start all ranks again with {named('go_on')}, and the training continues from its "
-                "last checkpoint"
-            ) from error
+            raise self._unreached(error) from error
+
+    def _unreached(self, error: Exception) -> TrainingError:
+        return TrainingError(
+            f"rank {self.rank} no longer reaches the other ranks of this training, so one of them has ended: "
+            f"{reason_of(error)}; start all ranks again with {named('go_on')}, and the training continues from its "
+            "last checkpoint"
+        )
 
 
 def as_tensor(data: bytes) -> Tensor:

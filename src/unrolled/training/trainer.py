@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.examples import Examples
-from unrolled.errors import DataError, TrainingError, named
+from unrolled.errors import TrainingError, named
 from unrolled.kernels.scratch import release_memory
 from unrolled.models.model import Model
 from unrolled.tasks.task import Task
@@ -27,11 +27,12 @@ from unrolled.training.gradients import norms_by_part
 from unrolled.training.hooks import Event, Hook, logs
 from unrolled.training.interruption import Deferred, Every, Stop
 from unrolled.training.optimizer import optimizer_for
-from unrolled.training.plans import can_be_judged, chunks, training_plan, window
+from unrolled.training.plans import check_enough, chunks, training_plan, window
 from unrolled.training.position import Progress
 from unrolled.training.saving import Checkpoints, alike, restore_alike, restore_own, step_seed
 from unrolled.training.schedule import Budget, fall_length, planned_fall, rate
 from unrolled.training.selection import Selection
+from unrolled.training.sharded import Sharded
 from unrolled.training.sparse_adamw import clip_gradients, step_rows
 from unrolled.training.together import ALONE, Together
 
@@ -91,17 +92,20 @@ class Trainer:
         clock: Callable[[], float] = time.monotonic,
         together: Together = ALONE,
     ) -> None:
+        self.sharded = Sharded(network, together, device) if config.shard_weights else None  # moves only its rows
         self.network, self.task, self.train, self.valid = network.to(device), task, train, valid
         self.config, self.folder, self.hooks, self.device, self.frozen = config, folder, hooks, device, frozen
-        self.together, self.checkpoints = together, Checkpoints(folder, together)
+        self.together, self.checkpoints = together, Checkpoints(folder, together, config.shard_weights)
         self.from_start, self.clock, self.budget, self.progress = from_start, clock, Budget(config), Progress()
         self._everything, self._allowance = everything, allowance
         self._whole: Examples | None = None  # once it is learned
         length = chunks(window(train, config), config)
-        self.gradient = BatchGradient(network, task, length, together, config.accumulate, device)
+        self.gradient = BatchGradient(network, task, length, together, config.accumulate, device, self.sharded)
         self.optimizer = optimizer_for(self.network, config, frozen)
         self.average = Average(self.network)
-        self.selection = Selection(network, task, valid, config, self.checkpoints, device, self.average, together)
+        self.selection = Selection(
+            network, task, valid, config, self.checkpoints, device, self.average, together, self.sharded
+        )
         self.every = Every.parse(config.checkpoint_every or "60s")
         self.stop = Stop(together)
         self._started = 0.0
@@ -115,7 +119,7 @@ class Trainer:
         the others.
         """
         try:
-            with Deferred(self.stop.hear):
+            with Deferred(self.stop.hear), self.together.reaching():
                 self._loop(math.inf if until is None else until)
         finally:
             release_memory()
@@ -126,6 +130,10 @@ class Trainer:
     def averaged(self) -> AbstractContextManager[None]:
         """The network has its averaged weights while this is open."""
         return self.average.applied()
+
+    def whole(self) -> Model:
+        """The network with all weights; if they are sharded over the ranks, only the leader's has them."""
+        return self.network if self.sharded is None else self.sharded.whole()
 
     def learned(self) -> Examples:
         """What the weights that are kept were trained on at the end: ``train``, or everything."""
@@ -210,10 +218,7 @@ class Trainer:
 
     def _begin(self, batches: int) -> Stopwatch | None:
         """Fix the steps of training where no clock is needed; else the stopwatch that will."""
-        if not batches:
-            raise DataError("no training sequence is long enough to learn from", hint="add more or longer sequences")
-        if self.valid is not None and not can_be_judged(self.valid, self.task.batching, self.config):
-            raise DataError("no validation sequence is long enough to evaluate on", hint="add more or longer sequences")
+        check_enough(batches, self.valid, self.task.batching, self.config)
         p, steps, seconds = self.progress, self.budget.steps(batches), self.budget.seconds
         stopwatch = None
         if p.total is None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from samples import SAMPLES
 
-from unrolled.data.batches.shares import Share
+from unrolled.data.batches.loader import Loader
+from unrolled.data.batches.shares import Share, stand_in
 from unrolled.data.plans.windows import Lanes, Plan, Rows
 
 LENGTHS = np.array([3, 9, 1, 7, 5, 2, 8])
@@ -34,3 +36,14 @@ def test_shares_of_rows_that_lie_in_the_order_of_their_length_take_as_long_as_ea
     plan = Rows(lengths, 256, seed=0)
     work = np.array([[Share(plan, part, 8)[index].lengths.sum() for part in range(8)] for index in range(len(plan))])
     assert (work.mean(1) / work.max(1)).mean() > 0.93
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_who_has_no_row_computes_the_first(plan: Plan) -> None:
+    assert not isinstance(plan, Share)
+    loader = Loader(SAMPLES["classify"].examples(SAMPLES["classify"].ask()), Share(plan, 7, 8))
+    found = stand_in(loader)
+    assert found.examples is loader.examples and len(found) == len(plan) and found.plan.carries == plan.carries
+    for index in range(len(plan)):
+        assert len(loader.plan[index].rows) == 0
+        assert found.plan[index].rows.tolist() == plan[index].rows[:1].tolist()

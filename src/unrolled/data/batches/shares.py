@@ -9,10 +9,11 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from unrolled.data.batches.loader import Loader
 from unrolled.data.plans.segments import Segments
 from unrolled.data.plans.windows import Plan
 
-__all__ = ["Share"]
+__all__ = ["FirstRow", "Share", "stand_in"]
 
 
 class Share:
@@ -43,11 +44,37 @@ class Share:
 
     def __getitem__(self, index: int) -> Segments:
         whole = self._plan[index]
-        own = self.rows(len(whole.rows))
-        return replace(whole, **{field.name: getattr(whole, field.name)[own] for field in fields(whole)})
+        return _only(whole, self.rows(len(whole.rows)))
+
+    def first(self) -> FirstRow:
+        """The first row of each batch, whoever's it is."""
+        return FirstRow(self._plan)
 
     def rows(self, count: int) -> np.ndarray:
         """Which of the ``count`` rows of a batch are in this share."""
         if self.carries:
             return np.array_split(np.arange(count), self._parts)[self._part]
         return np.arange(self._part, count, self._parts)
+
+
+def stand_in(loader: Loader) -> Loader:
+    """What a process computes for nobody where its share of ``loader`` is empty, if it must keep up with the others."""
+    assert isinstance(loader.plan, Share)
+    return Loader(loader.examples, loader.plan.first())
+
+
+class FirstRow:
+    """The first row of each batch of ``plan``."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.carries, self.transforms, self._plan = plan.carries, plan.transforms, plan
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __getitem__(self, index: int) -> Segments:
+        return _only(self._plan[index], np.arange(1))
+
+
+def _only(batch: Segments, rows: np.ndarray) -> Segments:
+    return replace(batch, **{field.name: getattr(batch, field.name)[rows] for field in fields(batch)})
