@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from unrolled.data.examples.examples import Examples
+from unrolled.data.io.remote import files_kept_in
 from unrolled.errors import DataError, ModelError, UsageError, named
 from unrolled.models.model import Model
 from unrolled.runs.checks import check_idle, check_pieces, check_positions
@@ -102,8 +103,8 @@ def fit(
         need_tensorboard()
     check_source(source, together)
     say, hooks = only_leader(together, say, hooks)
-    plan = together.each(lambda: plan_from_options(source, options, out, say, cache))
-    with ExitStack() as stack:
+    with ExitStack() as stack, files_kept_in(cache):
+        plan = together.each(lambda: plan_from_options(source, options, out, say, cache))
         chosen = partial(choose, out, plan.config.source, overwrite)
         place, run = place_of(together, stack, chosen, lambda folder: claimed(folder, plan.config))
         say(f"run: {run}")
@@ -140,7 +141,7 @@ def resume(
     if is_whole(files):
         say(f"{folder} is finished: nothing is left to train")
         return from_files(folder, files)
-    with ExitStack() as stack:
+    with ExitStack() as stack, files_kept_in(None):
         place, _ = place_of(together, stack, lambda: folder, alone)
         write_all(place, files, together)
         config = RunConfig.parse(files["config.json"], str(folder))
