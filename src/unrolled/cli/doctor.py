@@ -22,6 +22,7 @@ _EXTRAS = {  # extra -> the packages that it installs, and their purpose
     "bio": (("dnaio",), "FASTA and FASTQ files"),
     "hf": (("transformers",), "unrolled fit --vectors FOLDER"),
     "video": (("av", "PIL"), "pictures and videos"),
+    "remote": (("aiohttp", "fsspec", "huggingface_hub"), "data at https:// and hf:// addresses"),
     "music": (("mido", "symusic"), "MIDI files"),
     "excel": (("python_calamine",), "tables of Excel and LibreOffice"),
     "science": (("h5py",), "HDF5 files, and MATLAB's of version 7.3"),

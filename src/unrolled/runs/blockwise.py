@@ -26,10 +26,11 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.io.folder import bytes_of, holds_files, root_of
 from unrolled.data.io.hashed import hashed
+from unrolled.data.io.remote import near
 from unrolled.data.store.prepared_store import Store, Writer
 from unrolled.data.tables.read import read_blocks
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import Origin
+from unrolled.errors import IN_MEMORY, Origin
 from unrolled.runs.config import RunConfig
 from unrolled.runs.prepared import Known, Place, about
 from unrolled.runs.splits import Share, parse
@@ -46,11 +47,14 @@ Say = Callable[[str], None]
 
 
 def large(source: Any) -> bool:
-    """Whether ``source`` is a file or a folder that is prepared block by block if it can be."""
+    """Whether ``source`` is a file, a folder or a table of Arrow that is prepared block by block if it can be."""
+    if isinstance(source, pa.Table):
+        return source.nbytes >= LARGE
     if not isinstance(source, str | Path) or str(source) == "-":
         return False
-    path = Path(source)
-    return (path.is_file() or holds_files(path)) and bytes_of(path) >= LARGE
+    with near(source) as here:
+        path = Path(here.source)
+        return (path.is_file() or holds_files(path)) and bytes_of(path) >= LARGE
 
 
 def suits(head: Sequences, data: DataConfig, roles: Roles, preparation: Preparation) -> bool:
@@ -115,7 +119,9 @@ class Blocks:
     """A large table, to be gone over several times.
 
     Attributes:
-        path: of its file or folder.
+        source: its file or folder, or a table that is mapped.
+        name: what it is called.
+        root: the folder below which its files have their names.
         config: how it is read.
         names: the columns that are used.
         kinds: column -> kind.
@@ -124,7 +130,9 @@ class Blocks:
         sizes: file -> its rows, once they have been gone over.
     """
 
-    path: Path
+    source: str | pa.Table
+    name: str
+    root: Path
     config: DataConfig
     names: tuple[str, ...]
     kinds: Mapping[str, str]
@@ -135,7 +143,10 @@ class Blocks:
     def __iter__(self) -> Iterator[Sequences]:
         given = {"kinds": dict(self.read_as), "target": (), "inputs": (), "ignore": ()}
         later, timed = self.config.model_copy(update=given), dict.fromkeys(self.names, False)
-        for part in read_blocks(self.path, later, False, (), timed, size=BLOCK):
+        source: Any = self.source
+        if isinstance(source, pa.Table):
+            source = source.to_reader(max_chunksize=max(1, BLOCK * source.num_rows // source.nbytes))
+        for part in read_blocks(source, later, False, (), timed, size=BLOCK):
             rows = np.arange(len(part)) if part.rows is None else part.rows
             self.sizes[part.origin.name] = max(self.sizes.get(part.origin.name, 0), int(rows[-1]) + 1)
             known = pc.is_valid(part.table.column(self.target)).to_numpy()
@@ -145,16 +156,16 @@ class Blocks:
     def sides(self, part: Sequences, draw: Draw) -> dict[str, np.ndarray]:
         """The name of each split -> which rows of a part are in it."""
         assert part.rows is not None
-        return draw(Path(part.origin.name).relative_to(root_of(self.path)).as_posix(), part.rows)
+        return draw(Path(part.origin.name).relative_to(self.root).as_posix(), part.rows)
 
     def placed(self, part: Sequences) -> Sequences:
         """A part of one of several files, with its rows numbered through all of them."""
-        if part.origin.name == str(self.path):
+        if part.origin.name == self.name:
             return part
         assert part.rows is not None
         before = itertools.takewhile(lambda name: name != part.origin.name, self.sizes)
         rows = part.rows + sum(self.sizes[name] for name in before)
-        return replace(part, rows=rows, origin=Origin(str(self.path), tuple(self.sizes.items())))
+        return replace(part, rows=rows, origin=Origin(self.name, tuple(self.sizes.items())))
 
 
 def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparation, say: Say) -> Store:
@@ -174,10 +185,10 @@ def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparat
     roles, head, said = known.roles, known.sequences, list[str]()
     names = tuple(dict.fromkeys((*roles.inputs, roles.target)))
     kinds = {name: roles.kinds.get(name, head.kinds[name]) for name in names}
-    path = Path(config.source)
     read_as = {name: kind for name, kind in kinds.items() if _as_written(head.table.column(name).type, kind)}
-    blocks = Blocks(path, known.data, names, kinds, {**read_as, **known.data.kinds}, roles.target)
-    draw = Draw(config.training.seed, *_shares(known.data, head, path))
+    source, name, root, size = _placed(known, config)
+    draw = Draw(config.training.seed, *_shares(known.data, head, size))
+    blocks = Blocks(source, name, root, known.data, names, kinds, {**read_as, **known.data.kinds}, roles.target)
 
     def tell(line: str) -> None:
         said.append(line)
@@ -195,14 +206,23 @@ def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparat
         return writer.finish({**about(known, config), "splits": splits}, coder.to_files())
 
 
+def _placed(known: Known, config: RunConfig) -> tuple[str | pa.Table, str, Path, int]:
+    """The data, what it is called, the folder below which its files have their names, and its size in bytes."""
+    if known.whole is not None:
+        return known.whole, IN_MEMORY.name, Path(), known.whole.nbytes
+    with near(config.source) as here:
+        path = Path(here.source)
+        return config.source, config.source, Path(here.text(str(root_of(path)))), bytes_of(path)
+
+
 def _as_written(type_: pa.DataType, kind: str) -> bool:
     """Whether a column of texts or numbers is one wherever its cells stand; labels may be of any type."""
     return is_text(type_) or traits_of(kind).measured
 
 
-def _shares(data: DataConfig, head: Sequences, path: Path) -> tuple[float, float]:
+def _shares(data: DataConfig, head: Sequences, size: int) -> tuple[float, float]:
     """The shares of the rows for testing and validation: of very many rows, few tell enough."""
-    rows = max(1.0, len(head) * bytes_of(path) / HEAD)
+    rows = max(1.0, len(head) * size / HEAD)
     test = parse(data.test)
     valid = Share(min(_HELD_OUT, _ENOUGH / rows)) if data.valid is None else parse(data.valid)
     assert isinstance(test, Share)

@@ -95,7 +95,7 @@ def text_blocks(key: tuple[object, ...], data: pa.Buffer, cut: Callable[[], Part
             return
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        _known[key] = (parts.over(pa.py_buffer(b"")), found)
+        _known[key] = (parts.over(pa.allocate_buffer(0)), found)
     parts = parts.over(data)
     for index in range(len(parts)):
         yield found.fitted(parts.read(index, found.texts))
