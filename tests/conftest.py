@@ -6,9 +6,11 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from s3_stub import S3Stub
 
 settings.register_profile("untimed", deadline=None)  # a busy machine fails no test
 settings.load_profile("untimed")
@@ -18,6 +20,20 @@ os.fsync = lambda descriptor: None  # no test cuts the power, and what a killed 
 
 _LONGEST = ("test_readme.py", "test_examples.py")
 _STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+@pytest.fixture
+def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Stub]:
+    """A store at ``s3://b/``, whose copies are kept in ``tmp_path / "copies"``, and where nobody waits long."""
+    from unrolled.data.io import retries
+
+    with S3Stub() as stub:
+        told = {"AWS_ENDPOINT_URL": stub.url, "AWS_ACCESS_KEY_ID": "who", "AWS_SECRET_ACCESS_KEY": "open-sesame"}
+        told |= {"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true"}
+        for name, value in {**told, "UNROLLED_CACHE": str(tmp_path / "copies")}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(retries, "_FIRST_WAIT", 0.001)
+        yield stub
 
 
 @pytest.fixture

@@ -25,10 +25,10 @@ from distributed.forked import ended, fork
 from unrolled import api
 from unrolled.errors import DataError, Elsewhere, Interrupted, TrainingError
 from unrolled.runs import blockwise, encode, on_ranks, prepared
-from unrolled.runs.cache_folder import listed
 from unrolled.runs.choosing import Pace
 from unrolled.runs.trained import Trained
 from unrolled.storage import directories
+from unrolled.storage.cache_folder import listed
 from unrolled.training import checkpoint
 from unrolled.training.trainer import Trainer
 

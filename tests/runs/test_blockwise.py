@@ -20,10 +20,10 @@ from unrolled.errors import DataError
 from unrolled.runs import blockwise, plan
 from unrolled.runs import encode as encoder
 from unrolled.runs.blockwise import Draw
-from unrolled.runs.cache_folder import listed
 from unrolled.runs.encode import Encoded, encode
 from unrolled.runs.plan import RunPlan, plan_from_options
 from unrolled.runs.preparing import preparation_of
+from unrolled.storage.cache_folder import listed
 
 RANDOM = np.random.default_rng(0)
 WORDS = ["good", "bad", "day", "food", "it's", "café", "12"]

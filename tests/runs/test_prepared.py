@@ -12,11 +12,11 @@ from unrolled.cli.main import main
 from unrolled.data.examples.examples import Examples
 from unrolled.errors import SpaceError, UsageError
 from unrolled.runs import prepared
-from unrolled.runs.cache_folder import listed
 from unrolled.runs.encode import Encoded, encode
 from unrolled.runs.fit import fit, resume
 from unrolled.runs.plan import plan_from_options
 from unrolled.runs.trained import Trained
+from unrolled.storage.cache_folder import listed
 from unrolled.training.trainer import Trainer
 
 RANDOM = np.random.default_rng(0)
@@ -163,6 +163,17 @@ def test_a_run_that_is_resumed_reads_nothing_of_the_source(
     assert weights(resumed) == weights(whole)
     assert resumed.metrics == whole.metrics
     assert not (out / prepared.OWN).exists()
+
+
+def test_a_file_that_is_added_to_the_folder_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    reviews(tmp_path / "data" / "a.csv")
+    options = {**SHORT, **QUESTIONS["classify"][1]}
+    fit(tmp_path / "data", options, out=tmp_path / "one", cache=tmp_path / "cache")
+    reviews(tmp_path / "data" / "b.csv")
+    lines: list[str] = []
+    fit(tmp_path / "data", options, out=tmp_path / "two", cache=tmp_path / "cache", say=lines.append)
+    assert any("80 rows" in line for line in lines)
 
 
 def test_damaged_prepared_data_is_told_of_and_prepared_again(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ import unrolled as ur
 from unrolled.cli.main import main
 from unrolled.errors import TrainingError, UsageError
 from unrolled.runs import trials as module
-from unrolled.runs.cache_folder import listed
 from unrolled.runs.fit import fit
 from unrolled.runs.trained import Trained
 from unrolled.runs.trials import PREPARED, Trials, train_trials, trials_of
+from unrolled.storage.cache_folder import listed
 from unrolled.training.hooks import Event
 
 SHORT = {"plan": "fixed", "only": "none", "hidden": 4, "steps": 6, "checkpoint_every": "1", "target": ("label",)}

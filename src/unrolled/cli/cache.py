@@ -23,8 +23,8 @@ def cache(folder: str, /, *, empty: bool = False, limit: str | None = None, told
         limit: What the folder may hold from now on, such as 50GB: what was not used for longest is removed.
     """
     told = told or Told()
-    from unrolled.runs import cache_folder
-    from unrolled.runs.cache_folder import emptied, in_bytes, in_words, listed
+    from unrolled.storage import cache_folder
+    from unrolled.storage.cache_folder import emptied, in_bytes, in_words, listed
 
     place = Path(folder)
     removed = emptied(place) if empty else []

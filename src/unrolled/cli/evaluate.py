@@ -117,7 +117,7 @@ def _shared(
             print(listed(in_order(metrics), {}, own="all files"))
         return
     with Progress(quiet=told.quiet):
-        path = write_sums(trained, Path(file), Path(str(out)), Shard.parse(str(shard)), **options)
+        path = write_sums(trained, file, Path(str(out)), Shard.parse(str(shard)), **options)
     if told.json:
         emit({"run": run, "file": file, "written": str(path)})
     else:

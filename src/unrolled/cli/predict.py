@@ -99,7 +99,7 @@ def _parts(run: str, source: str, out: str, shard: str | None, told: Told, **opt
 
     mine = Shard.parse(shard or "0/1")
     with Progress(quiet=told.quiet):
-        done = predict_parts(api.load(run), Path(source), Path(out), mine, **options)
+        done = predict_parts(api.load(run), source, Path(out), mine, **options)
     if told.json:
         emit({"run": run, "out": out, "rows": done.rows, "written": done.written, "kept": done.kept})
         return
@@ -133,7 +133,7 @@ def _lines(tables: Iterator[pa.Table], trained: Trained, file: str, digits: int)
     from unrolled.runs.layouts import LAYOUTS, by_channel, data_of, rounded
 
     coder, config, before = trained.task.coder, trained.config.data, 0
-    cells = AsWritten(Path(file), config) if file.lower().endswith((".csv", ".tsv")) else None
+    cells = AsWritten(file, config) if file.lower().endswith((".csv", ".tsv")) else None
     for whole in tables:
         data = data_of(whole)
         table = rounded(whole.combine_chunks(), {*whole.column_names} - {*data}, digits)

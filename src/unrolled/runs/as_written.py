@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from unrolled.data.config import DataConfig
+from unrolled.data.io.remote import near
 from unrolled.data.io.unpacking import contents
 from unrolled.data.io.utf8 import to_utf8
 from unrolled.data.readers._csv_parts import CsvParts
@@ -22,11 +23,11 @@ class AsWritten:
     """The original cells of a CSV file, in the order of its rows: ``007`` stays ``007``.
 
     Args:
-        file: the file, from whose rows the answers were made, in order.
+        file: the file or its address, from whose rows the answers were made, in order.
         config: how it was read.
     """
 
-    def __init__(self, file: Path, config: DataConfig) -> None:
+    def __init__(self, file: str | Path, config: DataConfig) -> None:
         self._cells = _cells(file, config)
         self._held: list[pa.Table] = []
 
@@ -54,10 +55,12 @@ class AsWritten:
         return joined.slice(0, rows)
 
 
-def _cells(file: Path, config: DataConfig) -> Iterator[pa.Table]:
+def _cells(file: str | Path, config: DataConfig) -> Iterator[pa.Table]:
     try:
-        data = to_utf8(contents(file), config.text_encoding, str(file))
-        separator = "\t" if file.suffix.lower() in (".tsv", ".tab") else None
+        with near(file) as here:
+            path = Path(here.source)
+            data = to_utf8(contents(path), config.text_encoding, str(file))
+        separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else None
         yield from CsvParts.of(data, str(file), config, separator, _BLOCK).cells()
     except DataError:  # it was read before, so it is of another format
         return

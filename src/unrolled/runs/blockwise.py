@@ -26,6 +26,7 @@ from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.io.folder import bytes_of, holds_files, root_of
 from unrolled.data.io.hashed import hashed
+from unrolled.data.io.remote import near
 from unrolled.data.store.prepared_store import Store, Writer
 from unrolled.data.tables.read import read_blocks
 from unrolled.data.tables.sequences import Sequences
@@ -49,8 +50,9 @@ def large(source: Any) -> bool:
     """Whether ``source`` is a file or a folder that is prepared block by block if it can be."""
     if not isinstance(source, str | Path) or str(source) == "-":
         return False
-    path = Path(source)
-    return (path.is_file() or holds_files(path)) and bytes_of(path) >= LARGE
+    with near(source) as here:
+        path = Path(here.source)
+        return (path.is_file() or holds_files(path)) and bytes_of(path) >= LARGE
 
 
 def suits(head: Sequences, data: DataConfig, roles: Roles, preparation: Preparation) -> bool:
@@ -115,7 +117,8 @@ class Blocks:
     """A large table, to be gone over several times.
 
     Attributes:
-        path: of its file or folder.
+        source: its file or folder.
+        root: the folder below which its files have their names.
         config: how it is read.
         names: the columns that are used.
         kinds: column -> kind.
@@ -124,7 +127,8 @@ class Blocks:
         sizes: file -> its rows, once they have been gone over.
     """
 
-    path: Path
+    source: str
+    root: Path
     config: DataConfig
     names: tuple[str, ...]
     kinds: Mapping[str, str]
@@ -135,7 +139,7 @@ class Blocks:
     def __iter__(self) -> Iterator[Sequences]:
         given = {"kinds": dict(self.read_as), "target": (), "inputs": (), "ignore": ()}
         later, timed = self.config.model_copy(update=given), dict.fromkeys(self.names, False)
-        for part in read_blocks(self.path, later, False, (), timed, size=BLOCK):
+        for part in read_blocks(self.source, later, False, (), timed, size=BLOCK):
             rows = np.arange(len(part)) if part.rows is None else part.rows
             self.sizes[part.origin.name] = max(self.sizes.get(part.origin.name, 0), int(rows[-1]) + 1)
             known = pc.is_valid(part.table.column(self.target)).to_numpy()
@@ -145,16 +149,16 @@ class Blocks:
     def sides(self, part: Sequences, draw: Draw) -> dict[str, np.ndarray]:
         """The name of each split -> which rows of a part are in it."""
         assert part.rows is not None
-        return draw(Path(part.origin.name).relative_to(root_of(self.path)).as_posix(), part.rows)
+        return draw(Path(part.origin.name).relative_to(self.root).as_posix(), part.rows)
 
     def placed(self, part: Sequences) -> Sequences:
         """A part of one of several files, with its rows numbered through all of them."""
-        if part.origin.name == str(self.path):
+        if part.origin.name == self.source:
             return part
         assert part.rows is not None
         before = itertools.takewhile(lambda name: name != part.origin.name, self.sizes)
         rows = part.rows + sum(self.sizes[name] for name in before)
-        return replace(part, rows=rows, origin=Origin(str(self.path), tuple(self.sizes.items())))
+        return replace(part, rows=rows, origin=Origin(self.source, tuple(self.sizes.items())))
 
 
 def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparation, say: Say) -> Store:
@@ -174,10 +178,11 @@ def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparat
     roles, head, said = known.roles, known.sequences, list[str]()
     names = tuple(dict.fromkeys((*roles.inputs, roles.target)))
     kinds = {name: roles.kinds.get(name, head.kinds[name]) for name in names}
-    path = Path(config.source)
     read_as = {name: kind for name, kind in kinds.items() if _as_written(head.table.column(name).type, kind)}
-    blocks = Blocks(path, known.data, names, kinds, {**read_as, **known.data.kinds}, roles.target)
-    draw = Draw(config.training.seed, *_shares(known.data, head, path))
+    with near(config.source) as here:
+        root = Path(here.text(str(root_of(Path(here.source)))))
+        draw = Draw(config.training.seed, *_shares(known.data, head, Path(here.source)))
+    blocks = Blocks(config.source, root, known.data, names, kinds, {**read_as, **known.data.kinds}, roles.target)
 
     def tell(line: str) -> None:
         said.append(line)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.data.examples.examples import Examples
+from unrolled.data.io.remote import files_kept_in
 from unrolled.errors import DataError, ModelError, UsageError, named
 from unrolled.models.model import Model
 from unrolled.runs.composition import Composer, with_start
@@ -86,9 +87,9 @@ def fit(
         need_tensorboard()
     check_source(source, together)
     say, hooks = only_leader(together, say, hooks)
-    plan = together.each(lambda: plan_from_options(source, options, out, say, cache))
-    check_ranks(plan.config, together)
-    with ExitStack() as stack:
+    with ExitStack() as stack, files_kept_in(cache):
+        plan = together.each(lambda: plan_from_options(source, options, out, say, cache))
+        check_ranks(plan.config, together)
         chosen = partial(choose, out, plan.config.source, overwrite)
         place, run = place_of(together, stack, chosen, lambda folder: claimed(folder, plan.config))
         say(f"run: {run}")
@@ -125,7 +126,7 @@ def resume(
     if is_whole(files):
         say(f"{folder} is finished: nothing is left to train")
         return from_files(folder, files)
-    with ExitStack() as stack:
+    with ExitStack() as stack, files_kept_in(None):
         place, _ = place_of(together, stack, lambda: folder, alone)
         write_all(place, files, together)
         config = RunConfig.parse(files["config.json"], str(folder))

@@ -11,12 +11,14 @@ from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
 from unrolled.data.encodings.facets import Letters
 from unrolled.data.examples.known_kinds import known_kinds
+from unrolled.data.io.addresses import is_address
 from unrolled.data.io.folder import holds_files
 from unrolled.data.io.line_files import line_files
 from unrolled.data.tables.in_memory import from_arrow
 from unrolled.data.tables.read import read, read_blocks
 from unrolled.data.tables.recognition import meant_instead
 from unrolled.data.tables.sequences import Sequences
+from unrolled.data.tables.streams import is_stream
 from unrolled.errors import DataError
 from unrolled.tasks.task import Task
 
@@ -73,7 +75,7 @@ class _Asked(NamedTuple):
 
 
 def _asked(data: Any, config: DataConfig, task: Task) -> _Asked:
-    path = Path(data) if isinstance(data, str) and data != "-" else None
+    path = Path(data) if isinstance(data, str) and data != "-" and not is_address(data) else None
     if path is not None and not (path.exists() or holds_files(path) or line_files(data)):
         hint = meant_instead(path) or "give a path, or a list of texts"
         raise DataError("there is no such file", file=data, hint=hint)
@@ -83,7 +85,7 @@ def _asked(data: Any, config: DataConfig, task: Task) -> _Asked:
     encodings = {**coder.inputs, coder.target: coder.answer}
     config = config.model_copy(update={"target": (), "ignore": (), "kinds": {**known_kinds(coder), **config.kinds}})
     only = coder.reads[0] if len(coder.reads) == 1 else None
-    data = from_arrow(data, only)
+    data = data if is_stream(data) else from_arrow(data, only)
     if only is not None and isinstance(data, list | tuple) and all(isinstance(row, str) for row in data):
         data = {only: list(data)}
     alphabet = next((encoding.alphabet for encoding in encodings.values() if isinstance(encoding, Letters)), None)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from unrolled.data.io.folder import root_of
+from unrolled.data.io.remote import near
 from unrolled.errors import DataError, UsageError, counted
 from unrolled.metrics.scoring import summed, values
 from unrolled.runs.parts import identity
@@ -24,13 +25,13 @@ _KINDS = {str(kind).removeprefix("torch."): kind for kind in (torch.float32, tor
 
 
 def write_sums(
-    trained: Trained, source: Path, out: Path, shard: Shard, *, beam: int | None = None, device: str = "auto"
+    trained: Trained, source: str | Path, out: Path, shard: Shard, *, beam: int | None = None, device: str = "auto"
 ) -> Path:
     """Evaluate on this shard's files, and write the sums of the metrics to a JSON file in ``out``.
 
     Args:
         trained: the model, from its run directory.
-        source: a file or a folder of tables.
+        source: a file or a folder of tables, or its address.
         out: the folder, the same for all shards.
         shard: which files.
         beam, device: as for `Trained.evaluate`.
@@ -38,9 +39,11 @@ def write_sums(
     Raises:
         DataError, UsageError, SpaceError: as in `Trained.evaluate` and `write_file`.
     """
-    root, sizes = root_of(source), sizes_of(source, trained.config.data)
-    mine = shard.of(sizes)
-    total = summed(trained.sums(str(root / name), beam=beam, device=device) for name in mine)
+    with near(source) as here:
+        place = Path(here.source)
+        root, sizes = root_of(place), sizes_of(place, trained.config.data)
+        mine = shard.of(sizes)
+        total = summed(trained.sums(str(root / name), beam=beam, device=device) for name in mine)
     said = {
         "format": _FORMAT,
         **identity(trained),

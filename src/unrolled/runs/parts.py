@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unrolled.data.io.folder import root_of
+from unrolled.data.io.remote import near
 from unrolled.errors import DataError, UsageError
 from unrolled.runs.shards import Shard, sizes_of
 from unrolled.runs.streamed import predicted
@@ -42,7 +43,7 @@ class Parts:
 
 def predict_parts(
     trained: Trained,
-    source: Path,
+    source: str | Path,
     out: Path,
     shard: Shard | None = None,
     *,
@@ -57,7 +58,7 @@ def predict_parts(
 
     Args:
         trained: the model, from its run directory.
-        source: a file or a folder of tables.
+        source: a file or a folder of tables, or its address.
         out: the folder; a file below a folder of ``source`` has its part in the folder of the same name.
         shard: which files; by default all.
         beam, fitted, device: as for `Trained.predict`.
@@ -66,7 +67,9 @@ def predict_parts(
         DataError: a file could not be read; those that could have their parts.
         UsageError, SpaceError: as in `Trained.predict` and `write_file`.
     """
-    root, sizes = root_of(source), sizes_of(source, trained.config.data)
+    with near(source) as here:
+        place = Path(here.source)
+        root, sizes = root_of(place), sizes_of(place, trained.config.data)
     asked = {**identity(trained), "beam": beam, "fitted": fitted}
     rows, written, kept, faults = 0, 0, 0, list[DataError]()
     for name in (shard or Shard()).of(sizes):
@@ -79,16 +82,14 @@ def predict_parts(
             counted = Counted(predicted(trained, str(file), beam=beam, fitted=fitted, device=device))
             write_file(part, as_parquet(counted, made_of))
         except DataError as error:
-            _log.warning("left out: %s", error)
+            _log.warning("left out: %s", here.text(str(error)))
             faults.append(error)
         else:
             rows, written = rows + counted.rows, written + 1
     if faults:
-        raise (
-            faults[0]
-            if len(faults) == 1
-            else DataError(f"{len(faults)} files could not be read; the first: {faults[0]}", file=str(source))
-        )
+        first = here.error(faults[0])
+        said = f"{len(faults)} files could not be read; the first: {first}"
+        raise first if len(faults) == 1 else DataError(said, file=str(source))
     return Parts(rows, written, kept)
 
 

@@ -21,7 +21,6 @@ from unrolled.planning.choice import FIXED
 from unrolled.registry import Registry, outside_members
 from unrolled.runs.asking import is_file, look, look_again, replay
 from unrolled.runs.blockwise import HEAD, large, suits
-from unrolled.runs.cache_folder import check_outside
 from unrolled.runs.config import NEEDED, RunConfig
 from unrolled.runs.options import (
     field_names,
@@ -39,6 +38,7 @@ from unrolled.runs.start import Start, open_start, start_again
 from unrolled.runs.unallocated import unallocated
 from unrolled.runs.word_vectors import check_again, check_vectors, with_width
 from unrolled.solved.solved_model import SOLVED
+from unrolled.storage.cache_folder import check_outside
 from unrolled.tasks.config import TaskConfig
 from unrolled.tasks.task import TASKS
 from unrolled.training.config import TrainingConfig

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -21,15 +22,16 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.examples.roles import Roles
 from unrolled.data.forms.form import form_of, numbers_of
+from unrolled.data.io.addresses import is_address
 from unrolled.data.io.folder import name_of
 from unrolled.data.store.prepared_store import INDEX, Name, Store, Writer
 from unrolled.data.store.sources import Mark, marks_of
 from unrolled.data.tables.sequences import Sequences
 from unrolled.declarations import owners_of
 from unrolled.errors import DataError, ModelError
-from unrolled.runs.cache_folder import make_room
 from unrolled.runs.config import RunConfig
 from unrolled.runs.splits import FileSplit, Splits, parse
+from unrolled.storage.cache_folder import make_room
 
 __all__ = [
     "OWN",
@@ -139,7 +141,8 @@ def place_to_resume(folder: Path, config: RunConfig) -> Place | None:
                 return None
             about = store.about.get("config", {})
             same = all(about.get(part) == getattr(config, part).model_dump(mode="json") for part in ("data", "task"))
-            return Place(place, store.key, []) if same else None
+            marks = _marks(config.source, {"valid": config.data.valid, "test": config.data.test})
+            return Place(place, store.key, marks) if same and marks is not None else None
     return None
 
 
@@ -149,7 +152,7 @@ def find(place: Place, say: Say) -> Store | None:
         return None
     try:
         store = Store.open(place.folder)
-        if store.key != place.key or not store.unchanged:
+        if store.key != place.key or store.marks != place.marks:
             return None
         known_of(store)
         splits_of(store)
@@ -264,7 +267,8 @@ def _key(source: Any, asked: Mapping[str, Any]) -> str | None:
     if asked.get("init_from") or asked.get("vectors"):
         return None
     options = {name: value for name, value in sorted(asked.items()) if _prepares(name)}
-    whole = [str(Path(source).resolve()), options, version("unrolled")]
+    place = str(source) if is_address(source) else str(Path(source).resolve())
+    whole = [place, options, version("unrolled")]
     return hashlib.sha256(json.dumps(whole, default=str).encode()).hexdigest()
 
 

@@ -5,9 +5,11 @@ import json
 from io import BufferedReader
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from unrolled.data.io.fingerprint import fingerprint, verify
+from unrolled.data.io import fingerprint as fingerprint_module
+from unrolled.data.io.fingerprint import fingerprint, fingerprint_table, verify
 from unrolled.data.io.mapped import open_regular
 from unrolled.errors import DataError
 
@@ -81,3 +83,13 @@ def test_of_nothing(tmp_path: Path) -> None:
     for name, expected in [("none", "there is no such file"), ("a\0b", "embedded null byte")]:
         with pytest.raises(DataError, match=expected):
             fingerprint(tmp_path / name)
+
+
+def test_the_fingerprint_of_a_long_table_does_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fingerprint_module, "_ROWS", 3)
+    found = [
+        fingerprint_table(pa.table({"x": pa.chunked_array(chunks)}))
+        for chunks in ([[1, 2, 3, 4, 5]], [[1], [2, 3, 4], [5]])
+    ]
+    assert found[0] == found[1]
+    assert fingerprint_table(pa.table({"x": [1, 2, 3, 4, 6]})) != found[0]

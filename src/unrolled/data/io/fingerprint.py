@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from unrolled.data.io.addresses import is_address
 from unrolled.data.io.folder import files_in, holds_files, root_of
 from unrolled.data.io.line_files import line_files
 from unrolled.data.io.mapped import open_regular
+from unrolled.data.io.remote import near
 from unrolled.errors import IN_MEMORY, DataError, Origin
 
 __all__ = ["MEMORY", "fingerprint", "fingerprint_table", "origin_of", "verify"]
 
+_ROWS = 1 << 18  # whose copy is in memory, to be digested
 MEMORY = "memory"  # the path of data that was not read from a file
 
 
@@ -22,7 +25,11 @@ def fingerprint(path: Path | str) -> dict[str, str | int]:
 
     Raises:
         DataError: the file is missing or unreadable, or the folder has no files.
+        SpaceError, UsageError, MissingExtra: of a remote source, see `unrolled.data.io.remote.near`.
     """
+    if is_address(path):
+        with near(path) as here:
+            return {**fingerprint(here.source), "path": str(path)}
     if parts := line_files(path):
         found = [fingerprint(part) for part in parts]
         digest = hashlib.sha256("\n".join(str(part["sha256"]) for part in found).encode()).hexdigest()
@@ -50,11 +57,19 @@ def fingerprint_table(table: pa.Table) -> dict[str, str | int]:
         >>> fingerprint_table(one) == fingerprint_table(one.combine_chunks())
         True
     """
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
-    data = sink.getvalue()
-    return {"path": MEMORY, "size": data.size, "sha256": hashlib.sha256(data).hexdigest()}
+    size, digest = 0, hashlib.sha256()
+    for first in range(0, max(1, table.num_rows), _ROWS):
+        part = table
+        if table.num_rows > _ROWS:  # copied: of a part of longer buffers, Arrow writes more than the part
+            part = table.slice(first, _ROWS)
+            part = part.take(pa.array(range(part.num_rows)))
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(part.combine_chunks())
+        data = sink.getvalue()
+        size += data.size
+        digest.update(data)
+    return {"path": MEMORY, "size": size, "sha256": digest.hexdigest()}
 
 
 def origin_of(saved: dict[str, str | int]) -> Origin:

@@ -57,6 +57,10 @@ class Spool:
         with space_errors("temporary file"):
             self._file.write(data)
 
+    def sink(self) -> pa.NativeFile:
+        """Arrow's own file on this one, for what Arrow writes; it is closed before `buffer` is called."""
+        return pa.OSFile(f"/dev/fd/{self._file.fileno()}", "wb")
+
     def buffer(self) -> pa.Buffer:
         """Everything that was written, mapped."""
         with space_errors("temporary file"):

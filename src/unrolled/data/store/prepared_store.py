@@ -26,11 +26,12 @@ from unrolled.data.store.rows import RowsWriter, StoredRows, map_rows
 from unrolled.data.store.sources import Mark
 from unrolled.data.tables.sequences import Sequences
 from unrolled.storage.atomic import beside, create, discard, fsync, locked, put_in_place, sweep
+from unrolled.storage.cache_folder import STORED
 from unrolled.storage.directories import space_errors
 
 __all__ = ["INDEX", "Name", "Store", "Writer"]
 
-INDEX = "store.json"
+INDEX = STORED
 Name = Literal["train", "valid", "test", "whole"]
 _LARGEST_INDEX = 1 << 26
 
@@ -104,9 +105,9 @@ class Store:
         return self._index.key
 
     @property
-    def unchanged(self) -> bool:
-        """Whether the files that it was made from have their sizes and times still."""
-        return all(mark.holds() for mark in self._index.marks)
+    def marks(self) -> list[Mark]:
+        """The files that it was made from, as they were."""
+        return self._index.marks
 
     def encodings(self) -> dict[str, bytes]:
         """The files of the encodings, by name.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from unrolled.data.tables.streams import is_stream, streamed_table
 from unrolled.errors import IN_MEMORY, DataError, UsageError, counted
 
 __all__ = ["from_arrow", "to_table"]
@@ -20,9 +21,9 @@ def to_table(source: Any) -> pa.Table:
     """Convert ``source`` to a table.
 
     Args:
-        source: a polars, pandas, duckdb or Arrow table, or a column of one that has a name; a dict of columns; a list
-            of dicts (rows), of texts (column ``text``) or of lists (column ``sequence``). In a dict, a column may be a
-            list of NumPy arrays, one a row.
+        source: a polars, pandas, duckdb or Arrow table, or a column of one that has a name; a lazy frame of polars; a
+            dict of columns; a list of dicts (rows), of texts (column ``text``) or of lists (column ``sequence``). In a
+            dict, a column may be a list of NumPy arrays, one a row.
 
     Raises:
         DataError: the cells of a column are of several types, or columns differ in length.
@@ -61,6 +62,7 @@ def from_arrow(source: Any, only: str | None = None) -> Any:
 
     Raises:
         DataError: what it hands over cannot be read.
+        SpaceError: it is larger than memory, and does not fit on the disk.
         UsageError: it is a single column without a name.
 
     Example:
@@ -69,6 +71,8 @@ def from_arrow(source: Any, only: str | None = None) -> Any:
     """
     if isinstance(source, pa.Table):
         return source
+    if is_stream(source):
+        return streamed_table(source)
     if (
         type(source).__module__.partition(".")[0] == "pandas"
         and hasattr(source, "to_frame")

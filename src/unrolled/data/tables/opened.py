@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from unrolled.data.io.remote import Near
 from unrolled.data.readers.reader import DECIMAL
 from unrolled.data.tables.cadence import Cadence
 from unrolled.errors import Origin
@@ -40,6 +41,11 @@ class Reading:
     def without(self, reasons: Mapping[str, str]) -> Self:
         """Leave out more columns, each with its reason; a later reason replaces an earlier one."""
         return replace(self, dropped={**self.dropped, **reasons})
+
+    def at(self, here: Near) -> Self:
+        """What was read of a copy, as if it was read where its address says."""
+        remarks = tuple(here.text(remark) for remark in self.remarks)
+        return replace(self, origin=here.origin(self.origin), remarks=remarks) if here.names else self
 
 
 def settled_of(table: pa.Table) -> dict[str, Any]:

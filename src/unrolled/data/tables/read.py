@@ -16,6 +16,7 @@ from unrolled.data.encodings.encoding import ENCODINGS, has_time, traits_of
 from unrolled.data.io.blobs import NAMES
 from unrolled.data.io.column_names import names_a_part_of_time
 from unrolled.data.io.number_types import is_number
+from unrolled.data.io.remote import near
 from unrolled.data.io.timestamps import duration
 from unrolled.data.tables.composed import DATE, with_clock, with_date_of_numbers, with_key, with_seconds
 from unrolled.data.tables.dated import with_dates
@@ -55,7 +56,7 @@ def read(
     remarks.
 
     Args:
-        source: a file, a folder, ``-`` for standard input, or anything that
+        source: a file, a folder, their address in a remote store, ``-`` for standard input, or anything that
             `unrolled.data.tables.in_memory.to_table` takes.
         config: how to read it.
         steps: whether each row is a step even without ``config.by`` and ``config.order``, so that all rows make one
@@ -76,7 +77,8 @@ def read(
         {'load': 'number', 'works': 'category'}
     """
     config = config or DataConfig()
-    reading = open_source(source, config, alphabet, later=timed is not None, head=head)
+    with near(source) as here:
+        reading = open_source(here.source, config, alphabet, timed is not None, head).at(here)
     return _arranged(reading, config, steps, wanted, timed, find_steps=find_steps)
 
 
@@ -105,12 +107,13 @@ def read_blocks(
         yield read(source, config, steps, wanted, timed, alphabet)
         return
     first, origin = 0, None
-    for reading in open_blocks(source, config, alphabet, size):
-        part = _arranged(reading, config, steps, wanted, timed)
-        if reading.origin != origin:
-            first, origin = 0, reading.origin
-        yield replace(part, rows=np.arange(first, first + len(part))) if first else part
-        first += len(part)
+    with near(source) as here:
+        for reading in open_blocks(here.source, config, alphabet, size):
+            part = _arranged(reading.at(here), config, steps, wanted, timed)
+            if reading.origin != origin:
+                first, origin = 0, reading.origin
+            yield replace(part, rows=np.arange(first, first + len(part))) if first else part
+            first += len(part)
 
 
 def _arranged(

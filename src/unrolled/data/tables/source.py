@@ -31,6 +31,7 @@ from unrolled.data.tables.media_folder import collect
 from unrolled.data.tables.opened import Reading, settled_of
 from unrolled.data.tables.parallel import read_parallel
 from unrolled.data.tables.recognition import Choice, UnknownFormat, reader_of_file, reader_with_names, readers_of_folder
+from unrolled.data.tables.streams import is_stream, stream_blocks
 from unrolled.errors import IN_MEMORY, DataError, Origin, UsageError, named
 
 __all__ = ["files_of", "open_blocks", "open_source"]
@@ -73,13 +74,20 @@ def open_source(
 
 
 def open_blocks(source: Any, config: DataConfig, alphabet: Name | None, size: int) -> Iterator[Reading]:
-    """`open_source` for a trained model, in blocks of about ``size`` bytes where the reader of the files can scan them.
+    """`open_source` for a trained model, in blocks of about ``size`` bytes where the source can be read so.
 
-    The origin of a block of a folder is its file.
+    It can where the reader of the files can scan them, and where a table is made while it is read. The origin of a block
+    of a folder is its file.
 
     Raises:
         DataError, UsageError: as in `open_source`.
     """
+    if is_stream(source):
+        for table in stream_blocks(source, config, size):
+            _check(table, IN_MEMORY)
+            reading = _with_files(source, Reading(table, IN_MEMORY), config, later=True)
+            yield replace(reading, table=wide(without_views(reading.table)))
+        return
     path = Path(source) if isinstance(source, str | os.PathLike) and source != "-" else None
     if path is not None and config.by != FILE and not config.header and holds_files(path):
         names, chosen, files = _chosen_files(path, config)

@@ -1,4 +1,4 @@
-"""A folder of prepared data that runs share: what is in it, and how it stays below a limit."""
+"""A folder of data that runs share, prepared or fetched: what is in it, and how it stays below a limit."""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from unrolled.data.store.prepared_store import INDEX, Store
-from unrolled.errors import DataError, SpaceError, UsageError, named
+from unrolled.errors import SpaceError, UsageError, named
 from unrolled.storage.directories import remove_directory, write_file
 
-__all__ = ["Cached", "bytes_of", "check_outside", "emptied", "in_bytes", "in_words", "limit", "listed", "make_room"]
+__all__ = [
+    "FETCHED",
+    "STORED",
+    "Cached",
+    "bytes_of",
+    "check_outside",
+    "emptied",
+    "in_bytes",
+    "in_words",
+    "limit",
+    "limit_of",
+    "listed",
+    "make_room",
+]
 
+STORED, FETCHED = "store.json", "fetched.json"  # in each folder in the cache: of prepared data, or of copies
 _LIMIT = "limit.json"
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", re.IGNORECASE)
@@ -20,7 +33,7 @@ _WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """Prepared data in a shared folder.
+    """Prepared or fetched data in a shared folder.
 
     Attributes:
         folder: where it lies.
@@ -46,20 +59,21 @@ def check_outside(cache: Path, out: Path | None) -> None:
 
 
 def listed(cache: Path) -> list[Cached]:
-    """The prepared data in the folder ``cache``, last used first.
+    """The data in the folder ``cache``, last used first.
 
     Raises:
         UsageError: there is no such folder.
     """
     if not cache.is_dir():
         raise UsageError(f"{cache}: there is no such folder of prepared data")
-    indexes = [path for path in cache.glob(f"*/{INDEX}") if not path.parent.name.startswith(".")]
-    found = [Cached(path.parent, _source(path.parent), bytes_of(path.parent), path.stat().st_mtime) for path in indexes]
-    return sorted(found, key=lambda one: -one.used)
+    found = (path for name in (STORED, FETCHED) for path in cache.glob(f"*/{name}"))
+    indexes = [path for path in found if not path.parent.name.startswith(".")]
+    entries = [Cached(path.parent, _source(path), bytes_of(path.parent), path.stat().st_mtime) for path in indexes]
+    return sorted(entries, key=lambda one: -one.used)
 
 
 def emptied(cache: Path, most: int = 0, kept: Path | None = None) -> list[Cached]:
-    """Remove prepared data, the longest unused first, until all of it takes at most ``most`` bytes.
+    """Remove data, the longest unused first, until all of it takes at most ``most`` bytes.
 
     A run that reads what is removed goes on: the system keeps its files until it ends.
 
@@ -119,6 +133,14 @@ def limit(cache: Path, most: int) -> None:
     write_file(cache / _LIMIT, json.dumps({"bytes": most}).encode())
 
 
+def limit_of(cache: Path) -> int | None:
+    """What the folder ``cache`` may hold in bytes; ``None``: as much as the disk."""
+    try:
+        return int(json.loads((cache / _LIMIT).read_bytes())["bytes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def make_room(kept: Path) -> None:
     """Keep the folder around ``kept``, which was added, below its limit, if it has one.
 
@@ -126,9 +148,7 @@ def make_room(kept: Path) -> None:
         SpaceError: ``kept`` takes more than the limit; it is removed.
     """
     cache = kept.parent
-    try:
-        most = int(json.loads((cache / _LIMIT).read_bytes())["bytes"])
-    except (OSError, ValueError, KeyError, TypeError):
+    if (most := limit_of(cache)) is None:
         return
     if (size := bytes_of(kept)) > most:
         remove_directory(kept)
@@ -139,8 +159,9 @@ def make_room(kept: Path) -> None:
     emptied(cache, most, kept)
 
 
-def _source(folder: Path) -> str:
+def _source(index: Path) -> str:
     try:
-        return str(Store.open(folder).about["config"]["source"])
-    except (DataError, KeyError, TypeError):
+        said = json.loads(index.read_bytes())
+        return str(said["source"] if index.name == FETCHED else said["about"]["config"]["source"])
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
