@@ -75,7 +75,8 @@ def read(source: Any, **options: Unpack[Keywords]) -> Sequences:
     """Read sequences and infer the kind of each column.
 
     Args:
-        source: a file, a folder, or a table in memory (anything with ``__arrow_c_stream__``, dicts, lists).
+        source: a file, a folder, an address such as ``s3://bucket/folder/``, or a table (anything with
+            ``__arrow_c_stream__``, lazy frames of Polars, dicts, lists).
         options: the options for reading: ``by``, ``order``, ``gap``, ``header``, ``kinds``, ``ignore``, ``fields``,
             ``text_encoding`` and those of the readers.
 
@@ -112,7 +113,7 @@ def fit(
     batch. Rank 0 writes the run, prints and calls ``hooks``; all return the trained model (see ``docs/scale.md``).
 
     Args:
-        source: a file, a folder, or a table in memory.
+        source: a file, a folder, an address such as ``s3://bucket/folder/``, or a table (see ``docs/files.md``).
         out: the run directory; by default the next free ``runs/<name>-<n>``.
         resume, overwrite: resume the run in ``out``, bit for bit as if it had never stopped; or replace it.
         go_on: if there is a run in ``out``, resume it, or load it if it is finished.

@@ -121,13 +121,17 @@ def test_a_large_remote_file_is_prepared_block_by_block(
     for name, value in {"LARGE": 1000, "HEAD": 3000, "BLOCK": 500}.items():
         monkeypatch.setattr(blockwise, name, value)
     monkeypatch.setattr(plan, "HEAD", 3000)
-    (tmp_path / "a.csv").write_bytes(TABLE)
-    s3.put("a.csv", TABLE)
-    lines: list[str] = []
-    here = fit(tmp_path / "a.csv", SHORT, out=tmp_path / "here", cache=tmp_path / "one", say=lines.append)
-    there = fit("s3://b/a.csv", SHORT, out=tmp_path / "there", cache=tmp_path / "two")
-    assert any("the beginning of" in line for line in lines)
-    assert weights(here) == weights(there)
+    (tmp_path / "d" / "sub").mkdir(parents=True)
+    for name in ("a.csv", "sub/b.csv"):
+        (tmp_path / "d" / name).write_bytes(TABLE)
+        s3.put(f"d/{name}", TABLE)
+    for number, name in enumerate(("d/a.csv", "d", "d/**/*.csv")):
+        lines: list[str] = []
+        caches = (tmp_path / f"one-{number}", tmp_path / f"two-{number}")
+        here = fit(tmp_path / name, SHORT, out=tmp_path / "here", cache=caches[0], say=lines.append, overwrite=True)
+        there = fit(f"s3://b/{name}", SHORT, out=tmp_path / "there", cache=caches[1], overwrite=True)
+        assert any("the beginning of" in line for line in lines)
+        assert weights(here) == weights(there)
     assert OWN not in [path.name for path in (tmp_path / "there").iterdir()]
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -248,3 +250,48 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_store_that_cannot_be_opened_says_so() -> None:
     with pytest.raises(DataError, match="^gs:///f: its store cannot be opened"):
         contents("gs:///f")
+
+
+def test_a_file_of_the_web(s3: S3Stub) -> None:
+    pytest.importorskip("aiohttp", reason="aiohttp is in the extra [remote]")
+    s3.put("a.csv", ROWS)
+    assert contents(f"{s3.url}/b/a.csv") == {"a.csv": ROWS}
+    s3.asked.clear()
+    assert contents(f"{s3.url}/b/a.csv") == {"a.csv": ROWS}
+    assert s3.asked["get"] == 0
+    with pytest.raises(DataError, match=r"/b/none.csv: there is no such file"):
+        contents(f"{s3.url}/b/none.csv")
+
+
+FETCH = """
+import sys
+from unrolled.data.io import fetching
+from unrolled.data.io.remote import near
+fetching.PART, fetching._AT_ONCE = 1000, 2
+with near("s3://b/f/"):
+    pass
+"""
+
+
+@pytest.mark.soak
+def test_a_fetch_that_is_killed_at_any_request_leaves_nothing_half(
+    s3: S3Stub, tmp_path: Path, times: Callable[[int, int], int]
+) -> None:
+    wanted = {f"{name}.csv": ROWS[: 3000 * number] for number, name in enumerate("abc", 1)}
+    for name, content in wanted.items():
+        s3.put(f"f/{name}", content)
+    for killed_at in [4, 15, *range(1, 19)][: times(2, 20)]:
+        shutil.rmtree(tmp_path / "copies", ignore_errors=True)
+        s3.asked.clear()
+        fetching_process = subprocess.Popen([sys.executable, "-c", FETCH])
+
+        def kill(_: str, process: subprocess.Popen[bytes] = fetching_process, at: int = killed_at) -> None:
+            if s3.asked["get"] >= at:
+                process.kill()
+
+        s3.before_get = kill
+        assert fetching_process.wait() == -signal.SIGKILL
+        s3.before_get = lambda _: None
+        assert contents("s3://b/f/") == wanted
+        assert copies(tmp_path / "copies") == ["a.csv", "b.csv", "c.csv", "fetched.json", "files.jsonl"]
+        assert not list((tmp_path / "copies").glob(".*"))

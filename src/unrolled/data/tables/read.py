@@ -56,8 +56,7 @@ def read(
     remarks.
 
     Args:
-        source: a file, a folder, their address in a remote store, ``-`` for standard input, or anything that
-            `unrolled.data.tables.in_memory.to_table` takes.
+        source: anything that `unrolled.data.tables.source.open_source` takes, or the address of remote files.
         config: how to read it.
         steps: whether each row is a step even without ``config.by`` and ``config.order``, so that all rows make one
             sequence. It has no effect on a table with list cells.

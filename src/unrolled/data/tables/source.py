@@ -76,8 +76,8 @@ def open_source(
 def open_blocks(source: Any, config: DataConfig, alphabet: Name | None, size: int) -> Iterator[Reading]:
     """`open_source` for a trained model, in blocks of about ``size`` bytes where the source can be read so.
 
-    It can where the reader of the files can scan them, and where a table is made while it is read. The origin of a block
-    of a folder is its file.
+    It can where the reader of the files can scan them, and where a table is made while it is read. The origin of a
+    block of a folder is its file.
 
     Raises:
         DataError, UsageError: as in `open_source`.
