@@ -67,8 +67,7 @@ def fit(
         overwrite: replace the run in ``out``.
         go_on: if there is a run in ``out``, resume it, or load it if it is finished.
         cache: a folder of prepared data that runs share; by default large data is kept in the run until it is finished.
-        tensorboard: write TensorBoard files too.
-        page: write ``report.html`` too.
+        tensorboard, page: write TensorBoard files, and ``report.html``, too.
         hooks, say: functions that receive training events, and lines about what was inferred and done.
         together: the ranks of the training, each of which calls this. Only the leader writes, and calls the functions.
 
