@@ -68,7 +68,7 @@ def look(
         tuple(table.column_names),
         0.0 if cadence is None else cadence.size,
         cadence is not None and cadence.workdays,
-        _fingerprints(source, data, training, start, table),
+        _fingerprints(source, data, training, start, table if head is None else source),
         {name: value for name, value in asked.items() if given.get(name) != value},
         tuple(said),
     )

@@ -30,7 +30,7 @@ from unrolled.data.io.remote import near
 from unrolled.data.store.prepared_store import Store, Writer
 from unrolled.data.tables.read import read_blocks
 from unrolled.data.tables.sequences import Sequences
-from unrolled.errors import Origin
+from unrolled.errors import IN_MEMORY, Origin
 from unrolled.runs.config import RunConfig
 from unrolled.runs.prepared import Known, Place, about
 from unrolled.runs.splits import Share, parse
@@ -47,7 +47,9 @@ Say = Callable[[str], None]
 
 
 def large(source: Any) -> bool:
-    """Whether ``source`` is a file or a folder that is prepared block by block if it can be."""
+    """Whether ``source`` is a file, a folder or a table of Arrow that is prepared block by block if it can be."""
+    if isinstance(source, pa.Table):
+        return source.nbytes >= LARGE
     if not isinstance(source, str | Path) or str(source) == "-":
         return False
     with near(source) as here:
@@ -117,7 +119,8 @@ class Blocks:
     """A large table, to be gone over several times.
 
     Attributes:
-        source: its file or folder.
+        source: its file or folder, or a table that is mapped.
+        name: what it is called.
         root: the folder below which its files have their names.
         config: how it is read.
         names: the columns that are used.
@@ -127,7 +130,8 @@ class Blocks:
         sizes: file -> its rows, once they have been gone over.
     """
 
-    source: str
+    source: str | pa.Table
+    name: str
     root: Path
     config: DataConfig
     names: tuple[str, ...]
@@ -139,7 +143,10 @@ class Blocks:
     def __iter__(self) -> Iterator[Sequences]:
         given = {"kinds": dict(self.read_as), "target": (), "inputs": (), "ignore": ()}
         later, timed = self.config.model_copy(update=given), dict.fromkeys(self.names, False)
-        for part in read_blocks(self.source, later, False, (), timed, size=BLOCK):
+        source: Any = self.source
+        if isinstance(source, pa.Table):
+            source = source.to_reader(max_chunksize=max(1, BLOCK * source.num_rows // source.nbytes))
+        for part in read_blocks(source, later, False, (), timed, size=BLOCK):
             rows = np.arange(len(part)) if part.rows is None else part.rows
             self.sizes[part.origin.name] = max(self.sizes.get(part.origin.name, 0), int(rows[-1]) + 1)
             known = pc.is_valid(part.table.column(self.target)).to_numpy()
@@ -153,12 +160,12 @@ class Blocks:
 
     def placed(self, part: Sequences) -> Sequences:
         """A part of one of several files, with its rows numbered through all of them."""
-        if part.origin.name == self.source:
+        if part.origin.name == self.name:
             return part
         assert part.rows is not None
         before = itertools.takewhile(lambda name: name != part.origin.name, self.sizes)
         rows = part.rows + sum(self.sizes[name] for name in before)
-        return replace(part, rows=rows, origin=Origin(self.source, tuple(self.sizes.items())))
+        return replace(part, rows=rows, origin=Origin(self.name, tuple(self.sizes.items())))
 
 
 def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparation, say: Say) -> Store:
@@ -179,10 +186,9 @@ def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparat
     names = tuple(dict.fromkeys((*roles.inputs, roles.target)))
     kinds = {name: roles.kinds.get(name, head.kinds[name]) for name in names}
     read_as = {name: kind for name, kind in kinds.items() if _as_written(head.table.column(name).type, kind)}
-    with near(config.source) as here:
-        root = Path(here.text(str(root_of(Path(here.source)))))
-        draw = Draw(config.training.seed, *_shares(known.data, head, Path(here.source)))
-    blocks = Blocks(config.source, root, known.data, names, kinds, {**read_as, **known.data.kinds}, roles.target)
+    source, name, root, size = _placed(known, config)
+    draw = Draw(config.training.seed, *_shares(known.data, head, size))
+    blocks = Blocks(source, name, root, known.data, names, kinds, {**read_as, **known.data.kinds}, roles.target)
 
     def tell(line: str) -> None:
         said.append(line)
@@ -200,14 +206,23 @@ def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparat
         return writer.finish({**about(known, config), "splits": splits}, coder.to_files())
 
 
+def _placed(known: Known, config: RunConfig) -> tuple[str | pa.Table, str, Path, int]:
+    """The data, what it is called, the folder below which its files have their names, and its size in bytes."""
+    if known.whole is not None:
+        return known.whole, IN_MEMORY.name, Path(), known.whole.nbytes
+    with near(config.source) as here:
+        path = Path(here.source)
+        return config.source, config.source, Path(here.text(str(root_of(path)))), bytes_of(path)
+
+
 def _as_written(type_: pa.DataType, kind: str) -> bool:
     """Whether a column of texts or numbers is one wherever its cells stand; labels may be of any type."""
     return is_text(type_) or traits_of(kind).measured
 
 
-def _shares(data: DataConfig, head: Sequences, path: Path) -> tuple[float, float]:
+def _shares(data: DataConfig, head: Sequences, size: int) -> tuple[float, float]:
     """The shares of the rows for testing and validation: of very many rows, few tell enough."""
-    rows = max(1.0, len(head) * bytes_of(path) / HEAD)
+    rows = max(1.0, len(head) * size / HEAD)
     test = parse(data.test)
     valid = Share(min(_HELD_OUT, _ENOUGH / rows)) if data.valid is None else parse(data.valid)
     assert isinstance(test, Share)

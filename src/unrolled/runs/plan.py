@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from unrolled.data.examples.roles import Roles
 from unrolled.data.io.fingerprint import MEMORY, fingerprint, fingerprint_table, verify
 from unrolled.data.store.prepared_store import Store
 from unrolled.data.tables.sequences import JOINED, Sequences
+from unrolled.data.tables.streams import is_stream, streamed_table
 from unrolled.data.vectors.reading import VectorFile
 from unrolled.declarations import Owner
 from unrolled.errors import ModelError, UsageError, named
@@ -100,6 +103,7 @@ def plan_from_options(
         DataError: the data cannot be read, or does not suit the task.
     """
     asked, told = given(options), list[str]()
+    source = streamed_table(source) if is_stream(source) else source
     training = TrainingConfig.check(of_part(asked, "training"))
     device_for(training.device)  # refuses an unknown device before anything is read
     _refuse_without_network(asked)
@@ -150,7 +154,7 @@ def plan_from_options(
     if head is not None:
         if not _suits(known, config):
             return plan_from_options(source, options, out, tell, cache, whole=True)
-        known = replace(known, by_blocks=True)
+        known = replace(known, by_blocks=True, whole=source if isinstance(source, pa.Table) else None)
         for line in told:
             tell(line)
     return RunPlan(config, sequences, roles, start, options_in(config, config.asked), known, store, place)
@@ -187,13 +191,15 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say
         return RunPlan(config, kept.sequences, kept.roles, None, given, kept, store, place, begun)
     _verify_files(config, source, say)
     data, looked = source if source is not None else config.source, None
+    data = streamed_table(data) if is_stream(data) else data
     if large(data) and config.training.init_from is None and config.training.vectors is None:
         looked = replace(look_again(data, config, HEAD), by_blocks=True)
+        looked = replace(looked, whole=data if isinstance(data, pa.Table) else None)
         looked = looked if _suits(looked, config) else None
     known = looked or look_again(data, config)
     sequences, roles = known.sequences, known.roles
     if began["path"] == MEMORY:
-        verify(began, fingerprint_table(sequences.table))
+        verify(began, fingerprint_table(sequences.table if known.whole is None else known.whole))
     check_again(folder, config, begun)
     start = start_again(folder, config, begun)
     if start is not None:

@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from unrolled.data.config import DataConfig
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
@@ -67,6 +69,7 @@ class Known:
         assumed: the options that the data suggested.
         said: what the user was told.
         by_blocks: whether ``sequences`` are only the beginning of a table that is prepared block by block.
+        whole: that table, where it came from no file.
     """
 
     sequences: Sequences
@@ -80,6 +83,7 @@ class Known:
     assumed: dict[str, Any]
     said: tuple[str, ...]
     by_blocks: bool = False
+    whole: pa.Table | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from unrolled.data.tables.in_memory import to_table
 from unrolled.data.tables.read import read_blocks
 from unrolled.data.tables.streams import is_stream, stream_blocks
 from unrolled.errors import DataError, SpaceError
+from unrolled.runs import blockwise, plan
 from unrolled.runs.streamed import predicted
 
 SCHEMA = pa.schema({"text": pa.string(), "label": pa.string()})
@@ -143,3 +144,36 @@ def test_a_model_reads_streams_as_it_reads_tables(tmp_path: Path, monkeypatch: p
     assert next(pieces).num_rows < 100
     assert source.made < 20  # the rest is not made before it is asked for
     assert sum(piece.num_rows for piece in pieces) > 9900
+
+
+def test_a_large_stream_is_prepared_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"plan": "fixed", "hidden": 4, "steps": 3, "only": "none", "target": "label"}
+    monkeypatch.setattr(blockwise, "LARGE", 1000)
+    monkeypatch.setattr(plan, "HEAD", 3000)
+    found = []
+    for number, (block, source) in enumerate([(500, Made(40)), (500, to_table(Made(40))), (9000, Made(8, 50))]):
+        monkeypatch.setattr(blockwise, "BLOCK", block)
+        lines: list[str] = []
+        found.append(ur.fit(source, out=tmp_path / str(number), say=lines.append, **options))
+        assert any(line.startswith("read the beginning of your data") for line in lines)
+        assert any(line.endswith("of 400 rows, drawn by their numbers") for line in lines)
+    for one in found[1:]:
+        assert one.config.files == found[0].config.files
+        assert all(
+            a.equal(b)
+            for a, b in zip(one.network.state_dict().values(), found[0].network.state_dict().values(), strict=True)
+        )
+
+    def stop(*_: Any) -> None:
+        raise KeyError
+
+    with monkeypatch.context() as context, pytest.raises(KeyError):
+        context.setattr("unrolled.runs.fit.judge", stop)
+        ur.fit(Made(40), out=tmp_path / "stopped", quiet=True, **options)
+    resumed = ur.fit(Made(40), out=tmp_path / "stopped", resume=True, quiet=True)
+    assert resumed.metrics == found[0].metrics
+    with monkeypatch.context() as context, pytest.raises(KeyError):
+        context.setattr("unrolled.runs.fit.judge", stop)
+        ur.fit(Made(40), out=tmp_path / "other", quiet=True, **options)
+    with pytest.raises(DataError, match="^your data: the data has changed"):
+        ur.fit(Made(41), out=tmp_path / "other", resume=True, quiet=True)

@@ -59,7 +59,9 @@ def open_source(
         UsageError: ``source`` has a type that cannot be read, or its format must be given.
     """
     if not isinstance(source, str | os.PathLike):
-        reading = Reading(with_lists(without_views(to_table(source)), config), IN_MEMORY)
+        table = to_table(source)
+        table = table if head is None else table.slice(0, max(1, head * table.num_rows // max(1, table.nbytes)))
+        reading = Reading(with_lists(without_views(table), config), IN_MEMORY)
     elif source == "-":
         reading = _standard_input(config, later)
     elif paths := line_files(source):
