@@ -23,8 +23,9 @@ from unrolled.data.examples.examples import Examples
 from unrolled.data.store.arrays import ArrayWriter, StoredArray, damaged, map_array
 from unrolled.data.store.columns import ColumnWriter, StoredColumn, map_column
 from unrolled.data.store.rows import RowsWriter, StoredRows, map_rows
-from unrolled.data.store.sources import Mark
+from unrolled.data.store.sources import Mark, marks_of
 from unrolled.data.tables.sequences import Sequences
+from unrolled.errors import DataError
 from unrolled.storage.atomic import beside, create, discard, fsync, locked, put_in_place, sweep
 from unrolled.storage.cache_folder import STORED
 from unrolled.storage.directories import space_errors
@@ -108,6 +109,14 @@ class Store:
     def marks(self) -> list[Mark]:
         """The files that it was made from, as they were."""
         return self._index.marks
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether each of the files that it was made from still is as it was."""
+        try:
+            return marks_of(mark.path for mark in self.marks) == self.marks
+        except (OSError, DataError):
+            return False
 
     def encodings(self) -> dict[str, bytes]:
         """The files of the encodings, by name.
