@@ -125,7 +125,7 @@ def test_a_large_remote_file_is_prepared_block_by_block(
     for name in ("a.csv", "sub/b.csv"):
         (tmp_path / "d" / name).write_bytes(TABLE)
         s3.put(f"d/{name}", TABLE)
-    for number, name in enumerate(("d/a.csv", "d", "d/**/*.csv")):
+    for number, name in enumerate(("d", "d/*/*.csv")):
         lines: list[str] = []
         caches = (tmp_path / f"one-{number}", tmp_path / f"two-{number}")
         here = fit(tmp_path / name, SHORT, out=tmp_path / "here", cache=caches[0], say=lines.append, overwrite=True)

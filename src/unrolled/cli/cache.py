@@ -1,4 +1,4 @@
-"""``unrolled cache``: the prepared data that runs share."""
+"""``unrolled cache``: the prepared data, and the copies of remote files, that runs share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["cache"]
 
 
 def cache(folder: str, /, *, empty: bool = False, limit: str | None = None, told: Told | None = None) -> None:
-    """List the prepared data in the folder that fit was given as --cache, or empty it.
+    """List the prepared data, and the copies of remote files, in the folder that fit was given as --cache, or empty it.
 
         unrolled cache stores
         unrolled cache stores --limit 50GB
@@ -19,7 +19,7 @@ def cache(folder: str, /, *, empty: bool = False, limit: str | None = None, told
 
     Args:
         folder: The folder.
-        empty: Remove all prepared data from it.
+        empty: Remove all of them.
         limit: What the folder may hold from now on, such as 50GB: what was not used for longest is removed.
     """
     told = told or Told()
