@@ -54,7 +54,7 @@ class Replay:
 
 
 def learned_rows(train: Examples, whole: Examples | None, replay: Replay | None, epoch: int) -> Examples:
-    """What an epoch learns from: ``whole``, if there is such; else ``train``, or the rows of it that ``replay`` gives."""
+    """What an epoch learns from: ``whole``, if given, else ``train``, or those of its rows that ``replay`` gives."""
     if whole is not None:
         return whole
     return train if replay is None else replay.of(train, epoch)
