@@ -33,13 +33,15 @@ class Discrete:
     """A column of integers in [0, size): one for each step with ``time``, else one for each row.
 
     ``encoder`` is the configuration, in JSON, of the pretrained encoder that embeds them, if any. A column of a side
-    sequence has ``side``, and no ``time``: it has one value for each step of that sequence.
+    sequence has ``side``, and no ``time``: it has one value for each step of that sequence. The last ``appended`` of
+    the integers came after the first training (``more``); the width of an embedding does not depend on them.
     """
 
     size: int
     time: bool = True
     encoder: str | None = None
     side: Side | None = None
+    appended: int = 0
 
 
 @dataclass(frozen=True, slots=True)

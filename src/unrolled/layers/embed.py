@@ -29,7 +29,8 @@ def embed(spec: Spec, size: int | None = None, gain: float = 1.0) -> Embedded:
 
     Args:
         spec: the column's spec.
-        size: the width of an embedding; 0 for one-hot; ``None``: the number of symbols, at most 128.
+        size: the width of an embedding; 0 for one-hot; ``None``: the number of symbols in the first training, at most
+            128.
         gain: the gain of an embedding (see `Embedding`).
 
     Example:
@@ -44,7 +45,7 @@ def embed(spec: Spec, size: int | None = None, gain: float = 1.0) -> Embedded:
         return PretrainedEncoder(spec.encoder)
     if size == 0:
         return OneHot(spec.size)
-    return Embedding(spec.size, min(spec.size, _WIDEST) if size is None else size, gain)
+    return Embedding(spec.size, min(spec.size - spec.appended, _WIDEST) if size is None else size, gain)
 
 
 _FIRST = 0.1  # standard deviation at first: a symbol that is rare in training stays near 0 and does not mislead

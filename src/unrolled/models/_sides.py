@@ -33,7 +33,7 @@ def apart(specs: Mapping[str, Spec]) -> tuple[dict[str, Spec], dict[str, dict[st
         >>> from unrolled.batch import Discrete, Side
         >>> main, sides = apart({"body": Discrete(9), "title": Discrete(5, time=False, side=Side("title"))})
         >>> main, list(sides)
-        ({'body': Discrete(size=9, time=True, encoder=None, side=None)}, ['title'])
+        ({'body': Discrete(size=9, time=True, encoder=None, side=None, appended=0)}, ['title'])
     """
     main = {name: spec for name, spec in specs.items() if spec.side is None}
     sides: dict[str, dict[str, Spec]] = {}

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from unrolled.data.encodings.facets import Extendable
 from unrolled.metrics.metric import best_first, in_order
 from unrolled.runs.preview import repeated
 from unrolled.runs.word_vectors import encoder_of
 
 if TYPE_CHECKING:
+    from unrolled.data.examples.preprocessor import Preprocessor
     from unrolled.runs.config import RunConfig
     from unrolled.runs.trained import Trained
     from unrolled.training.position import Progress
@@ -30,17 +32,31 @@ def table(metrics: dict[str, float], baselines: dict[str, dict[str, float]]) -> 
     ]
 
 
-def _initialised_from(config: RunConfig) -> list[str]:
+def _initialised_from(config: RunConfig, coder: Preprocessor) -> list[str]:
     training = config.training
     if training.vectors is not None:
         kept = encoder_of(training) is not None if training.freeze is None else training.freeze
         end = " and were not trained" if kept else ""
         return [f"Its word vectors come from `{training.vectors}`{end}."]
+    if training.more is not None:
+        return [_went_on(config, coder)]
     if training.init_from is None:
         return []
     return [
         f"It was initialised from the run `{training.init_from}`: its encodings, and all its weights except the head's."
     ]
+
+
+def _went_on(config: RunConfig, coder: Preprocessor) -> str:
+    """Which run it went on from, how, and what was appended since the first of them."""
+    share, encodings = config.training.replay, {**coder.inputs, coder.target: coder.answer}
+    grown = {name: one.appended for name, one in encodings.items() if isinstance(one, Extendable) and one.appended}
+    appended = ", ".join(f"{count} to `{name}`" for name, count in grown.items()) or "nothing"
+    return (
+        f"It goes on from the run `{config.training.more}` with new data: its encodings and weights. "
+        f"Of the rows of an epoch, {share:.0%} were drawn from the data before. Appended to the vocabularies since the "
+        f"first run: {appended}."
+    )
 
 
 def _plan(config: RunConfig) -> list[str]:
@@ -78,7 +94,7 @@ def card(trained: Trained, progress: Progress, splits: tuple[str, ...]) -> str:
         f"# {trained.network.title} for {task.name}",
         "",
         _made(trained, progress),
-        *_initialised_from(config),
+        *_initialised_from(config, task.coder),
         "",
         "## Data",
         "",

@@ -29,6 +29,7 @@ from unrolled.runs.word_vectors import kept_inputs
 from unrolled.storage.atomic import in_turn
 from unrolled.storage.directories import write_file
 from unrolled.tasks.task import TASKS, Measured, Task, make_task
+from unrolled.training.old_rows import Replay
 from unrolled.training.together import ALONE, Together
 
 __all__ = ["Encoded", "choose_open", "encode", "training_split"]
@@ -51,6 +52,11 @@ class Encoded:
     train: Examples
     judged: dict[str, Examples]
     splits: Splits
+
+    def replay(self) -> Replay | None:
+        """Which rows an epoch has, in a run that goes on with new data."""
+        new, options = self.splits.new, self.config.training
+        return None if new is None else Replay(new, options.replay or 0.0, options.seed)
 
     def pairs(self) -> Iterator[tuple[Examples, Sequences]]:
         """Each split after and before encoding."""
@@ -160,8 +166,11 @@ def _prepared(folder: Path, plan: RunPlan, say: Say) -> Prepared:
         say(line)
 
     sequences = replace(plan.sequences, kinds={**plan.sequences.kinds, **plan.roles.kinds})
-    splits = split_up(sequences, plan.config, plan.roles, tell)
-    coder = _fitted(folder, plan, splits)
+    if plan.more is None:
+        splits = split_up(sequences, plan.config, plan.roles, tell)
+        coder = _fitted(folder, plan, splits)
+    else:
+        splits, coder = plan.more.prepare(sequences, plan.config, plan.roles, tell)
     for line in (*coder.reports(), *_chosen_tokens(plan, coder)):
         tell(line)
     shutil.rmtree(folder / "cache", ignore_errors=True)

@@ -291,6 +291,7 @@ def _trainer(
         start.frozen,
         everything=everything,
         from_start=config.model.origin is not None,
+        replay=encoded.replay(),
         together=together,
     )
 

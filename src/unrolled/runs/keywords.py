@@ -72,6 +72,7 @@ class Keywords(TypedDict, total=False):
     minutes: float
     missing: Literal["refuse", "impute"]
     model: str
+    more: str
     music: Literal["text", "events", "roll"]
     na_values: Sequence[str]
     normalise: Literal["none", "nfc", "nfd", "nfkc"]
@@ -85,6 +86,7 @@ class Keywords(TypedDict, total=False):
     quote: Literal[""", """, "none"]
     refit: Literal["auto", "yes", "no"]
     repeat_inputs: int
+    replay: float
     rows_are: Literal["files", "lines"]
     sampled_softmax: int
     scale: Literal["training", "window"]

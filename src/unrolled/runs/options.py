@@ -40,7 +40,9 @@ _WORKS_WITH = {  # kind of member -> what an option works with, and what this ru
 def listed(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a caller, with paths as text and one target as a list of one."""
     values: dict[str, Any] = dict(options)
-    values |= {name: str(values[name]) for name in ("init_from", "vectors") if isinstance(values.get(name), Path)}
+    values |= {
+        name: str(values[name]) for name in ("init_from", "more", "vectors") if isinstance(values.get(name), Path)
+    }
     return {name: [v] if name in ("target", "blend") and isinstance(v, str) else v for name, v in values.items()}
 
 

@@ -67,6 +67,9 @@ def judge(
     if "valid" in encoded.judged:
         with with_weights(ended.network, ended.before):
             score("valid", rivals, ended.validated if task is before and network is ended.network else None)
+    for half in encoded.splits.apart:
+        with with_weights(ended.network, ended.before):
+            score(half, rivals)
     learned = _learned(config, encoded, ended)
     if learned is not encoded.train:
         if "test" in encoded.judged:

@@ -20,11 +20,13 @@ from unrolled.errors import ModelError, UsageError, named
 from unrolled.layers.config import NONE, ModelConfig
 from unrolled.layers.factory import build_layer, member_of
 from unrolled.models.build import layer_configs
+from unrolled.models.model import Model
 from unrolled.planning.choice import FIXED
 from unrolled.registry import Registry, outside_members
 from unrolled.runs.asking import is_file, look, look_again, replay
 from unrolled.runs.blockwise import HEAD, large, suits
 from unrolled.runs.config import NEEDED, RunConfig
+from unrolled.runs.more import More, check_more, config_of_more, known_columns, open_more
 from unrolled.runs.options import (
     field_names,
     given,
@@ -66,6 +68,7 @@ class RunPlan:
         store: the prepared data, if there is any.
         place: where it is stored, once there is; ``None``: nowhere.
         begun: whether the run has a checkpoint.
+        more: the run that this one goes on from with new data, if any.
     """
 
     config: RunConfig
@@ -77,6 +80,13 @@ class RunPlan:
     store: Store | None = None
     place: Place | None = None
     begun: bool = False
+    more: More | None = None
+
+    def give(self, network: Model) -> None:
+        """Copy what the run takes over from another one into its new network."""
+        for before in (self.start, self.more):
+            if before is not None:
+                before.give(network)
 
 
 def plan_from_options(
@@ -106,6 +116,8 @@ def plan_from_options(
     source = streamed_table(source) if is_stream(source) else source
     training = TrainingConfig.check(of_part(asked, "training"))
     device_for(training.device)  # refuses an unknown device before anything is read
+    if training.more is not None:
+        return _going_on(source, asked, training.more, out, say, cache)
     _refuse_without_network(asked)
     start = None if training.init_from is None else open_start(training.init_from, out)
     vectors = check_vectors(asked, training)
@@ -160,6 +172,17 @@ def plan_from_options(
     return RunPlan(config, sequences, roles, start, options_in(config, config.asked), known, store, place)
 
 
+def _going_on(
+    source: Any, asked: dict[str, Any], place: str, out: Path | None, say: Say, cache: str | Path | None
+) -> RunPlan:
+    """The plan of a run that goes on from the one in ``place`` with new data."""
+    if cache is not None:
+        raise UsageError(f"{named('cache')} does not go with {named('more')}: leave one of them out")
+    more = open_more(place, out)
+    config, sequences, roles = config_of_more(source, asked, more, say)
+    return RunPlan(config, sequences, roles, None, asked, more=more)
+
+
 def _suits(known: Known, config: RunConfig) -> bool:
     """Whether data of which only the beginning is known can be prepared block by block."""
     if config.training.refit == "yes":
@@ -192,12 +215,18 @@ def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say
     _verify_files(config, source, say)
     data, looked = source if source is not None else config.source, None
     data = streamed_table(data) if is_stream(data) else data
-    if large(data) and config.training.init_from is None and config.training.vectors is None:
+    training = config.training
+    if large(data) and training.more is None and training.init_from is None and training.vectors is None:
         looked = replace(look_again(data, config, HEAD), by_blocks=True)
         looked = replace(looked, whole=data if isinstance(data, pa.Table) else None)
         looked = looked if _suits(looked, config) else None
     known = looked or look_again(data, config)
     sequences, roles = known.sequences, known.roles
+    if config.training.more is not None:
+        more = open_more(config.training.more, folder)
+        check_more(more, config, folder)
+        sequences = known_columns(sequences, more.trained.task.coder)
+        return RunPlan(config, sequences, roles, None, given, begun=begun, more=more)
     if began["path"] == MEMORY:
         verify(began, fingerprint_table(sequences.table if known.whole is None else known.whole))
     check_again(folder, config, begun)
@@ -301,6 +330,10 @@ def same_source(folder: Path, config: RunConfig, source: Any) -> dict[str, str |
 def _verify_files(config: RunConfig, source: Any, say: Say) -> None:
     for role, saved in config.files.items():
         place = str(source) if role == "training" and source is not None else str(saved["path"])
-        if saved["path"] != MEMORY and role not in ("start", "vectors"):  # may be gone: checkpoints hold what is needed
+        if saved["path"] != MEMORY and role not in (
+            "start",
+            "more",
+            "vectors",
+        ):  # may be gone: checkpoints hold what is needed
             verify(saved, fingerprint(place))
             say(f"{role} data unchanged: {place}")

@@ -267,7 +267,7 @@ def _key(source: Any, asked: Mapping[str, Any]) -> str | None:
     """What preparing depends on, but for the files themselves; ``None`` where it depends on more than can be said."""
     if not isinstance(source, str | Path) or str(source) in ("-", "memory"):
         return None
-    if asked.get("init_from") or asked.get("vectors"):
+    if asked.get("init_from") or asked.get("vectors") or asked.get("more"):
         return None
     options = {name: value for name, value in sorted(asked.items()) if _prepares(name)}
     place = str(source) if is_address(source) else str(Path(source).resolve())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -39,6 +39,8 @@ class Splits:
         notes: how they were made, in words.
         whole: ``train`` and ``valid`` as they were before they were split; ``None`` if ``valid`` is a file or absent.
         by_time: whether ``valid`` is the end of each sequence, not some of the sequences.
+        new: of a run that goes on with new data, how many rows of ``train`` are new, which come first.
+        apart: of such a run, ``valid`` in two parts: the new rows and the old ones.
     """
 
     train: Sequences
@@ -47,10 +49,12 @@ class Splits:
     notes: tuple[str, ...] = ()
     whole: Sequences | None = None
     by_time: bool = False
+    new: int | None = None
+    apart: dict[str, Sequences] = field(default_factory=dict)
 
     def held_out(self) -> dict[str, Sequences]:
         """The splits that are not trained on, by their names."""
-        parts = {"valid": self.valid, "test": self.test}
+        parts = {**self.apart, "valid": self.valid, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
 
 

@@ -73,8 +73,7 @@ def new_network(
     network.initialise(measured.prior, measured.longest, measured.candidates)
     checkpoints = Checkpoints(folder / "checkpoints", together, config.training.shard_weights)
     saved = checkpoints.newest()
-    if plan.start is not None:
-        plan.start.give(network)
+    plan.give(network)
     frozen = give_vectors(network, task.coder, encoded.train, config, plan.roles.shared, saved, say)
     check_pieces(network, task, encoded.train, config)
     check_shards(network, frozen, config.training)

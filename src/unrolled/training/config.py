@@ -30,6 +30,19 @@ class TrainingConfig(PartOfRun):
         "Run to initialise from: its preprocessing, model and all weights except the head's.",
         also=("from", "from_run", "from_pretrained", "pretrained", "warm_start", "checkpoint", "finetune"),
     )
+    more: str | None = option(
+        None,
+        "Finished run to go on from with new data: its question, preprocessing and all its weights. New labels, words "
+        "and items are appended, and the results are on the old validation rows too.",
+        also=("continue_from", "incremental", "partial_fit", "update", "continue_training"),
+    )
+    replay: float | None = option(
+        None,
+        "With more: share of the rows of an epoch that are drawn from the data before. Default: 0.2.",
+        ge=0,
+        lt=1,
+        also=("replay_ratio", "rehearsal"),
+    )
     vectors: str | None = option(
         None,
         "Pretrained word vectors: a file (word2vec, GloVe, unrolled embed) or a Hugging Face model folder.",
@@ -150,6 +163,8 @@ class TrainingConfig(PartOfRun):
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
+        if self.replay is not None and self.more is None:
+            raise ValueError(f"{named('replay')} only works with {named('more')}")
         given = [named(name) for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"give only one budget, not {' and '.join(given)}")

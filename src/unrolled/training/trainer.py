@@ -26,6 +26,7 @@ from unrolled.training.config import TrainingConfig
 from unrolled.training.gradients import norms_by_part
 from unrolled.training.hooks import Event, Hook, logs
 from unrolled.training.interruption import Deferred, Every, Stop
+from unrolled.training.old_rows import Replay, learned_rows
 from unrolled.training.optimizer import optimizer_for
 from unrolled.training.plans import check_enough, chunks, training_plan, window
 from unrolled.training.position import Progress
@@ -61,9 +62,9 @@ class Trainer:
         everything: both splits together, which are learned from while the rate falls; it is called once it does, and
             may give ``None`` if they cannot be. By default the validation split is never learned from.
         from_start: validate before the first step, so that the initial weights may be the best.
+        replay: which rows of ``train`` an epoch has; by default all.
         allowance: the steps of training, in place of the budget; no clock is read then.
-        clock: gives seconds. A budget in minutes reads it until it is turned into steps; what comes after that depends
-            on no clock.
+        clock: gives seconds. Only a budget in minutes reads it, until it is turned into steps.
         together: the ranks of the training, each of which has such a trainer. They share each batch; the leader writes,
             calls the hooks and reads the clock. `Share` and `BatchGradient` say how.
 
@@ -88,6 +89,7 @@ class Trainer:
         *,
         everything: Callable[[], Examples | None] | None = None,
         from_start: bool = False,
+        replay: Replay | None = None,
         allowance: Allowance | None = None,
         clock: Callable[[], float] = time.monotonic,
         together: Together = ALONE,
@@ -97,18 +99,16 @@ class Trainer:
         self.config, self.folder, self.hooks, self.device, self.frozen = config, folder, hooks, device, frozen
         self.together, self.checkpoints = together, Checkpoints(folder, together, config.shard_weights)
         self.from_start, self.clock, self.budget, self.progress = from_start, clock, Budget(config), Progress()
-        self._everything, self._allowance = everything, allowance
+        self._everything, self._allowance, self._replay = everything, allowance, replay
         self._whole: Examples | None = None  # once it is learned
         length = chunks(window(train, config), config)
         self.gradient = BatchGradient(network, task, length, together, config.accumulate, device, self.sharded)
-        self.optimizer = optimizer_for(self.network, config, frozen)
-        self.average = Average(self.network)
+        self.optimizer, self.average = optimizer_for(self.network, config, frozen), Average(self.network)
         self.selection = Selection(
             network, task, valid, config, self.checkpoints, device, self.average, together, self.sharded
         )
         self.every = Every.parse(config.checkpoint_every or "60s")
-        self.stop = Stop(together)
-        self._started = 0.0
+        self.stop, self._started = Stop(together), 0.0
         self._norms: dict[str, float] = {}  # of the gradient at the last logged step
 
     def run(self, until: int | None = None) -> Progress:
@@ -297,11 +297,11 @@ class Trainer:
         return whole if same else None
 
     def _loaders(self) -> list[Loader]:
-        if self.progress.refit and self._whole is None and self._everything is not None:
+        p = self.progress
+        if p.refit and self._whole is None and self._everything is not None:
             self._whole = self._everything()
-        examples = self._whole if self.progress.refit and self._whole is not None else self.train
-        plan = training_plan(examples, self.task.batching, self.config, self.progress.epoch)
-        return self.gradient.loaders(examples, plan)
+        examples = learned_rows(self.train, self._whole if p.refit else None, self._replay, p.epoch)
+        return self.gradient.loaders(examples, training_plan(examples, self.task.batching, self.config, p.epoch))
 
     def _validation_is_due(self) -> bool:
         p = self.progress

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["BEGIN", "END", "SPECIALS", "UNKNOWN", "Level", "stream", "unknown_rate"]
+from unrolled.data.encodings._cells import smallest_dtype
+
+__all__ = ["BEGIN", "END", "SPECIALS", "UNKNOWN", "Level", "single_tokens", "stream", "unknown_rate"]
 
 UNKNOWN, BEGIN, END = 0, 1, 2
 SPECIALS = 3  # the id of the first token of a level
@@ -61,3 +63,14 @@ def unknown_rate(values: np.ndarray) -> float:
         unknown += int(np.count_nonzero(block == UNKNOWN))
         tokens += len(block) - int(np.count_nonzero((block == BEGIN) | (block == END)))
     return unknown / tokens if tokens else 0.0
+
+
+def single_tokens(level: Level, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """(N,), the ids of N values, and (N,) bool: which of them are texts of one ASCII token."""
+    fits = np.array([type(value) is str and value.isascii() for value in values], bool)
+    if not fits.all():
+        values = [value if fit else "" for value, fit in zip(values, fits.tolist(), strict=True)]
+    ids, counts = level.encode(pa.array(values, pa.large_string()))
+    one, found = counts == 1, np.zeros(len(values), smallest_dtype(level.size))
+    found[one] = ids[np.repeat(one, counts)]
+    return found, one & fits

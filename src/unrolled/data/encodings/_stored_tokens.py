@@ -19,7 +19,7 @@ from unrolled.data.encodings._words import Words
 from unrolled.data.encodings._written_words import WrittenWords
 from unrolled.errors import ModelError
 
-__all__ = ["StoredTokens", "level_of", "spelling_of", "stored_letters"]
+__all__ = ["StoredTokens", "level_of", "spelling_of", "stored_appended", "stored_letters"]
 
 
 class StoredSpelling(Stored):
@@ -40,6 +40,7 @@ class StoredTokens(Stored):
     symbols: str | list[str] | list[list[str]] | None
     written: bool = False  # words keep case and blanks
     letters: StoredSpelling | None = None
+    appended: int = Field(0, ge=0)
 
 
 def level_of(stored: StoredTokens) -> Level:
@@ -55,7 +56,9 @@ def level_of(stored: StoredTokens) -> Level:
             return Characters(symbols)
         case "words" if isinstance(symbols, list) and all(isinstance(word, str) for word in symbols) and distinct:
             words = [str(word) for word in symbols]
-            return WrittenWords(words) if stored.written else Words(words, stored.items)
+            return (
+                WrittenWords(words) if stored.written else Words(words, stored.items, min(stored.appended, len(words)))
+            )
         case "bytes" if symbols is None:
             return Bytes()
         case "bpe" if isinstance(symbols, list) and all(_is_pair(merge) for merge in symbols) and distinct:
@@ -92,6 +95,11 @@ def spelling_of(stored: StoredTokens) -> Spelling | None:
 def stored_letters(spelling: Spelling | None) -> dict[str, dict[str, str | int]]:
     """The JSON of `spelling_of`, to be added to that of an encoding."""
     return {} if spelling is None else {"letters": {"alphabet": spelling.alphabet, "width": spelling.width}}
+
+
+def stored_appended(level: Level) -> dict[str, int]:
+    """The JSON of the words that were appended, to be added to that of an encoding."""
+    return {"appended": level.appended} if isinstance(level, Words) and level.appended else {}
 
 
 def _is_pair(merge: str | list[str]) -> bool:

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from unrolled.data.encodings._cells import Cells, is_text, open_cells
+from unrolled.data.encodings._cells import Cells, is_text, open_cells, plain
 from unrolled.data.encodings._normal import Normal, kept_form, normal_texts
 from unrolled.data.encodings._pieces import Piece, as_text, pieces, raw
 from unrolled.data.encodings.encoding import Role, Where
 from unrolled.errors import DataError, named
 
-__all__ = ["checked", "normal_for", "open_texts", "starts"]
+__all__ = ["checked", "filled", "filled_texts", "normal_for", "open_texts", "starts"]
 
 
 def open_texts(array: pa.ChunkedArray, where: Where, items: bool) -> Cells:
@@ -69,3 +69,14 @@ def starts(lengths: np.ndarray) -> np.ndarray:
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
+
+
+def filled_texts(array: pa.ChunkedArray, where: Where, normal: Normal, *, items: bool) -> Iterator[pa.Array]:
+    """The texts of a column, or the items of its lists, without empty cells, piece by piece."""
+    return (piece.texts for piece in checked(filled(plain(array), where, items=items), normal))
+
+
+def filled(array: pa.ChunkedArray, where: Where, *, items: bool) -> Cells:
+    """As `open_texts`, without empty cells."""
+    cells = open_texts(array, where, items)
+    return replace(cells, flat=cells.flat.drop_null())

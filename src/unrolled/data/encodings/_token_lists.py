@@ -19,8 +19,8 @@ from unrolled.data.encodings._level import BEGIN, END, SPECIALS, UNKNOWN, stream
 from unrolled.data.encodings._normal import Normal, normal_text, normal_texts
 from unrolled.data.encodings._spelling import Spelling, reads_letters
 from unrolled.data.encodings._stored import load
-from unrolled.data.encodings._stored_tokens import StoredTokens, level_of, spelling_of, stored_letters
-from unrolled.data.encodings._texts import checked, normal_for, open_texts, starts
+from unrolled.data.encodings._stored_tokens import StoredTokens, level_of, spelling_of, stored_appended, stored_letters
+from unrolled.data.encodings._texts import checked, filled, filled_texts, normal_for, open_texts, starts
 from unrolled.data.encodings._vocabulary import VocabularyOptions
 from unrolled.data.encodings._words import Words
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
@@ -105,8 +105,7 @@ class TokenLists:
         Raises:
             DataError: the column does not hold lists of texts or whole numbers, or a text is not UTF-8.
         """
-        cells = open_texts(array, where, items=True)
-        cells = replace(cells, flat=cells.flat.drop_null())
+        cells = filled(array, where, items=True)
         normal = normal_for(options.normalise, cells, role)
         items = (piece.texts for piece in checked(cells, normal))
         level = Words.fit(items, options.vocabulary, items=True, least=options.min_count)
@@ -122,7 +121,12 @@ class TokenLists:
     @property
     def spec(self) -> Discrete:
         """The items, including the three special tokens."""
-        return Discrete(self.level.size)
+        return Discrete(self.level.size, appended=self.appended)
+
+    @property
+    def appended(self) -> int:
+        """How many of the items, the last ones, came after the first training."""
+        return self.level.appended
 
     @property
     def words(self) -> Sequence[str]:
@@ -149,6 +153,15 @@ class TokenLists:
     def reused(self, options: ListOptions, role: Role) -> Self:
         """The same items, framed if ``role`` is, and with their letters where they are only read."""
         return replace(self, framed=role.framed, spelling=self.spelling if role.read else None)
+
+    def extended(self, array: pa.ChunkedArray, options: ListOptions, where: Where) -> Self:
+        """The same, with the items of a column that are not known yet appended, the most frequent first;
+        the events of music stay as they are.
+        """
+        if self.keys is not None:
+            return self
+        texts = filled_texts(array, where, self.normal, items=True)
+        return replace(self, level=self.level.extended(texts, options.vocabulary, options.min_count))
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers, as narrow as the vocabulary allows.
@@ -235,6 +248,7 @@ class TokenLists:
             "normal": self.normal,
             "symbols": self.level.symbols(),
             **stored_letters(self.spelling),
+            **stored_appended(self.level),
         }
 
     @classmethod

@@ -38,12 +38,13 @@ class Words:
     Args:
         words: the known words, the most frequent first.
         items: each text is one word and is not split.
+        appended: how many of the words, the last ones, came after the first training.
     """
 
     name: ClassVar[str] = "words"
 
-    def __init__(self, words: list[str], items: bool) -> None:
-        self._words, self._items = words, items
+    def __init__(self, words: list[str], items: bool, appended: int = 0) -> None:
+        self._words, self._items, self.appended = words, items, appended
         self._known = pa.array(words, pa.large_string())
 
     @classmethod
@@ -59,6 +60,14 @@ class Words:
         """The same as `fit`, from word counts."""
         known = Counter({word: count for word, count in counts.items() if items or word != UNKNOWN_WORD})
         return cls(most_frequent(known, vocabulary, least or (2 if counts.total() >= MANY else 1)), items)
+
+    def extended(self, texts: Iterable[pa.Array], vocabulary: int, least: int | None = None) -> Words:
+        """The same, with at most ``vocabulary`` new words of ``texts`` appended, as `fit` finds them."""
+        counts, known = count_words(texts, self._items), {*self._words, *(() if self._items else (UNKNOWN_WORD,))}
+        least = least or (2 if counts.total() >= MANY else 1)
+        new = Counter({word: count for word, count in counts.items() if word is not None and word not in known})
+        words = most_frequent(new, vocabulary, least)
+        return Words([*self._words, *words], self._items, self.appended + len(words))
 
     @property
     def size(self) -> int:

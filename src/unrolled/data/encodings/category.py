@@ -14,16 +14,16 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from pydantic import Field
 
 from unrolled.batch import Discrete
-from unrolled.data.encodings._cells import Cells, Fail, is_text, live, open_cells, plain, smallest_dtype
+from unrolled.data.encodings._cells import Fail, live, open_cells, plain, smallest_dtype
+from unrolled.data.encodings._label_cells import as_text, distinct, find_number, has_labels, not_finite
 from unrolled.data.encodings._labels import looks_like_labels
 from unrolled.data.encodings._missing import MissingOptions
 from unrolled.data.encodings._stored import Stored, load
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.data.encodings.facets import Label
-from unrolled.data.io.number_types import is_number
 from unrolled.errors import DataError, ModelError, counted, did_you_mean
 
 __all__ = ["UNKNOWN", "Category"]
@@ -41,6 +41,7 @@ class _Stored(Stored):
     closed: bool
     missing: bool
     impute: bool
+    appended: int = Field(0, ge=0)
 
 
 _PLAIN = {str, bool, int, float}
@@ -51,12 +52,13 @@ class Category:
     """A column of labels.
 
     Attributes:
-        labels: the known labels, sorted; ``labels[k]`` has the id ``first + k``.
+        labels: the known labels, sorted but for those that were appended; ``labels[k]`` has the id ``first + k``.
         time: a cell is a list of labels, one per step or an unordered set.
         closed: the column is a target: it has no ``<unknown>`` and no missing values.
         missing: the training data had empty cells, so that they have their own id; otherwise they are ``<unknown>``.
         impute: NaN counts as an empty cell; otherwise it is an error.
         ids: the id of each label and of its text, so that the text "1" of a CSV file is the label 1.
+        appended: how many of the labels, the last ones, came after the first training.
 
     Example:
         >>> column = pa.chunked_array([["no", "yes", "no"]])
@@ -80,21 +82,24 @@ class Category:
     missing: bool
     impute: bool
     ids: Mapping[Label, int] = field(repr=False)
+    appended: int = 0
 
     @classmethod
-    def of(cls, labels: list[Label], *, time: bool, closed: bool, missing: bool, impute: bool) -> Self:
+    def of(
+        cls, labels: list[Label], *, time: bool, closed: bool, missing: bool, impute: bool, appended: int = 0
+    ) -> Self:
         """The encoding for known labels.
 
         Args:
-            labels: sorted and distinct.
-            time, closed, missing, impute: see `Category`.
+            labels: distinct, and sorted but for the appended ones.
+            time, closed, missing, impute, appended: see `Category`.
         """
         first = _first(closed, missing)
         ids: dict[Label, int] = {}
         for place, label in enumerate(labels):
-            ids.setdefault(_as_text(label), first + place)
+            ids.setdefault(as_text(label), first + place)
         ids |= {label: first + place for place, label in enumerate(labels)}
-        return cls(labels, time, closed, missing, impute, ids)
+        return cls(labels, time, closed, missing, impute, ids, appended)
 
     @staticmethod
     def recognises(array: pa.ChunkedArray) -> int:
@@ -106,7 +111,7 @@ class Category:
             return 95
         if pa.types.is_null(value):
             return 5
-        if not _has_labels(value):
+        if not has_labels(value):
             return 0
         return 80 if looks_like_labels(plain(array)) else 10
 
@@ -134,7 +139,37 @@ class Category:
     @property
     def spec(self) -> Discrete:
         """The number of ids."""
-        return Discrete(self.first + len(self.labels), self.time)
+        return Discrete(self.first + len(self.labels), self.time, appended=self.appended)
+
+    def extended(self, array: pa.ChunkedArray, options: Category.Options, where: Where) -> Category:
+        """The same, with the labels of a column that are not known yet appended in their order.
+
+        Raises:
+            DataError: the column's type cannot hold labels, or its new labels are of another type than the known ones.
+        """
+        found = {label for label in distinct(open_cells(array, where, self.time)) if self._is_new(label)}
+        texts = all(isinstance(label, str) for label in self.labels)
+        new = sorted({as_text(label) for label in found} if texts else found)
+        types = {*map(type, self.labels)}
+        if (other := next((label for label in new if type(label) not in types), None)) is not None and self.labels:
+            known = next(iter(types)).__name__
+            raise DataError(
+                f"the new label {as_text(other)!r} is of type {type(other).__name__}, but the known labels are of "
+                f"type {known}",
+                file=where.file,
+                column=where.column,
+                hint="write the new labels as the old ones are written",
+            )
+        if not new:
+            return self
+        return self.of(
+            [*self.labels, *new],
+            time=self.time,
+            closed=self.closed,
+            missing=self.missing,
+            impute=self.impute,
+            appended=self.appended + len(new),
+        )
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers.
@@ -194,6 +229,7 @@ class Category:
             "closed": self.closed,
             "missing": self.missing,
             "impute": self.impute,
+            **({"appended": self.appended} if self.appended else {}),
         }
 
     @classmethod
@@ -205,10 +241,12 @@ class Category:
         """
         stored = load(_Stored, config, cls.kind)
         labels: list[Label] = list(stored.labels)
-        if labels != sorted(set(labels)) or (stored.closed and (stored.missing or not labels)):
+        first = labels[: max(len(labels) - stored.appended, 0)]
+        ordered = first == sorted(set(first)) and len({*labels}) == len(labels) >= stored.appended
+        if not ordered or (stored.closed and (stored.missing or not labels)):
             raise ModelError("the category encoding of this model cannot be read: its labels contradict each other")
-        closed, missing, impute = stored.closed, stored.missing, stored.impute
-        return cls.of(labels, time=stored.time, closed=closed, missing=missing, impute=impute)
+        closed, missing, impute, appended = stored.closed, stored.missing, stored.impute, stored.appended
+        return cls.of(labels, time=stored.time, closed=closed, missing=missing, impute=impute, appended=appended)
 
     def notes(self, array: pa.ChunkedArray, encoded: Encoded) -> str:
         """What the user should know about an encoded column: how many labels are unknown, or ``""``."""
@@ -231,8 +269,12 @@ class Category:
             return _NONE if self.closed else int(self.missing)
         known = self.ids.get(value)
         if known is None:
-            known = self.ids.get(_as_text(value))
+            known = self.ids.get(as_text(value))
         return known if known is not None else _NONE if self.closed else 0
+
+    def _is_new(self, label: Label) -> bool:
+        finite = not isinstance(label, float) or math.isfinite(label)
+        return finite and label not in self.ids and as_text(label) not in self.ids
 
     def _label(self, id_: int) -> Label | None:
         if id_ >= self.first:
@@ -241,52 +283,18 @@ class Category:
 
     def _refuse(self, value: Label | None, fail: Fail, index: int) -> DataError:
         if isinstance(value, float) and not math.isfinite(value):
-            return _not_finite(value, fail, index)
+            return not_finite(value, fail, index)
         if value is None:
             return fail(index, "the target is empty", "fill it in, or leave the row out")
-        texts = [_as_text(label) for label in self.labels]
+        texts = [as_text(label) for label in self.labels]
         more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
-        known = did_you_mean(_as_text(value), texts[:_NAMED]).strip().rstrip(".") + more
-        return fail(index, f"the label {_as_text(value)!r} was not seen in training", known)
+        known = did_you_mean(as_text(value), texts[:_NAMED]).strip().rstrip(".") + more
+        return fail(index, f"the label {as_text(value)!r} was not seen in training", known)
 
 
 def _first(closed: bool, missing: bool) -> int:
     """The id of the first label, after the ids of ``<unknown>`` and of empty cells."""
     return 0 if closed else 1 + missing
-
-
-def _distinct(cells: Cells) -> list[Label]:
-    kind = cells.flat.type
-    if not (_has_labels(kind) or pa.types.is_null(kind)):
-        raise DataError(
-            f"holds {kind}, which cannot be labels",
-            file=cells.where.file,
-            column=cells.where.column,
-            hint="choose another kind, or leave the column out",
-        )
-    return [label for label in pc.unique(cells.flat).to_pylist() if label is not None]
-
-
-def _has_labels(kind: pa.DataType) -> bool:
-    numeric = pa.types.is_boolean(kind) or is_number(kind)
-    return bool(numeric or is_text(kind))
-
-
-def _find(cells: Cells, label: float) -> int:
-    values = cells.flat.to_numpy()
-    same = np.isnan(values) & pc.is_valid(cells.flat).to_numpy() if math.isnan(label) else values == label
-    return int(np.argmax(same))
-
-
-def _not_finite(value: float, fail: Fail, index: int) -> DataError:
-    name = "NaN" if math.isnan(value) else "infinite"
-    return fail(index, f"the label is {name}", "correct it, or leave the cell empty")
-
-
-def _as_text(label: Label) -> str:
-    if isinstance(label, bool):
-        return "true" if label else "false"
-    return str(label)
 
 
 class LabelStatistics:
@@ -306,10 +314,10 @@ class LabelStatistics:
         self._time = has_time(array.type)
         cells = open_cells(array, where, self._time)
         self._missing |= cells.flat.null_count > 0
-        for label in _distinct(cells):
+        for label in distinct(cells):
             if isinstance(label, float) and not math.isfinite(label):
                 if not (self._impute and math.isnan(label)):
-                    raise _not_finite(label, cells.error, _find(cells, label))
+                    raise not_finite(label, cells.error, find_number(cells, label))
                 self._missing = True
             else:
                 self._labels.add(label)

@@ -20,6 +20,7 @@ from unrolled.data.encodings.encoding import Encoded, Encoding, Role, Where
 
 __all__ = [
     "Channels",
+    "Extendable",
     "Flagged",
     "Heard",
     "Items",
@@ -80,6 +81,24 @@ class Channels(Numbers, Protocol):
     @property
     def channels(self) -> Sequence[str]:
         """The names of the channels, in order."""
+
+
+@runtime_checkable
+class Extendable(Protocol):
+    """The facet of an encoding whose vocabulary can grow at its end, so that no id moves."""
+
+    @property
+    def appended(self) -> int:
+        """How many of the ids, the last ones, came after the first training."""
+
+    def extended(self, array: pa.ChunkedArray, options: Any, where: Where) -> Encoding:
+        """The same encoding, with what a training column holds and it does not know yet appended.
+
+        Args:
+            array: the column.
+            options: an instance of the encoding's `Options`.
+            where: how errors name the column.
+        """
 
 
 @runtime_checkable

@@ -26,14 +26,14 @@ from unrolled.data.encodings._cells import is_text, plain, smallest_dtype
 from unrolled.data.encodings._characters import Characters
 from unrolled.data.encodings._gather import Gather, frame
 from unrolled.data.encodings._labels import looks_like_labels
-from unrolled.data.encodings._level import BEGIN, END, UNKNOWN, Level, stream, unknown_rate
+from unrolled.data.encodings._level import BEGIN, END, UNKNOWN, Level, single_tokens, stream, unknown_rate
 from unrolled.data.encodings._normal import Normal, normal_text
 from unrolled.data.encodings._pretrained import Pretrained
 from unrolled.data.encodings._spelling import Spelling, reads_letters
 from unrolled.data.encodings._stored import load
-from unrolled.data.encodings._stored_tokens import StoredTokens, level_of, spelling_of, stored_letters
+from unrolled.data.encodings._stored_tokens import StoredTokens, level_of, spelling_of, stored_appended, stored_letters
 from unrolled.data.encodings._text_statistics import TextStatistics, Wanted, learned
-from unrolled.data.encodings._texts import checked, normal_for, open_texts, starts
+from unrolled.data.encodings._texts import checked, filled, filled_texts, normal_for, open_texts, starts
 from unrolled.data.encodings._token_lists import ListOptions, TokenLists
 from unrolled.data.encodings._tokenizer import Given
 from unrolled.data.encodings._unspaced import are_single_words, needs_characters
@@ -128,8 +128,7 @@ class Tokens:
             raise UsageError(f"{named('letters')} only works with words: leave {named('tokens')} out, or the letters")
         if has_time(array.type):
             return TokenLists.fit(array, options, role, where)
-        cells = open_texts(array, where, items=False)
-        cells = replace(cells, flat=cells.flat.drop_null())
+        cells = filled(array, where, items=False)
         if role.encoder is not None:
             return cls(Pretrained.open(role.encoder), framed=False)
         wanted = options.tokens or role.tokens
@@ -147,8 +146,7 @@ class Tokens:
         level = learned(wanted, texts, options.vocabulary, options.min_count, read=role.read)
         if not reads_letters(options.letters, role) or not isinstance(level, Words):
             return cls(level, role.framed, normal)
-        words = (split_words(part, lower=False)[0] for part in texts())
-        return cls(level, role.framed, normal, Spelling.fit(words))
+        return cls(level, role.framed, normal, Spelling.fit(split_words(part, lower=False)[0] for part in texts()))
 
     @classmethod
     def statistics(cls, options: Tokens.Options, role: Role, where: Where) -> TextStatistics | None:
@@ -164,7 +162,13 @@ class Tokens:
     @property
     def spec(self) -> Discrete:
         """The tokens, including the three special ones."""
-        return Discrete(self.level.size, encoder=self.level.config if isinstance(self.level, Pretrained) else None)
+        encoder = self.level.config if isinstance(self.level, Pretrained) else None
+        return Discrete(self.level.size, encoder=encoder, appended=self.appended)
+
+    @property
+    def appended(self) -> int:
+        """How many of the words, the last ones, came after the first training."""
+        return self.level.appended if isinstance(self.level, Words) else 0
 
     @property
     def unit(self) -> Literal["character", "token"]:
@@ -188,6 +192,13 @@ class Tokens:
     def reused(self, options: Tokens.Options, role: Role) -> Self:
         """The same tokens, framed if ``role`` is, and with their letters where they are only read."""
         return replace(self, framed=role.framed, spelling=self.spelling if role.read else None)
+
+    def extended(self, array: pa.ChunkedArray, options: Tokens.Options, where: Where) -> Self:
+        """The same, with the new words of a column appended; tokens of other levels stay."""
+        if not isinstance(self.level, Words):
+            return self
+        texts = filled_texts(array, where, self.normal, items=False)
+        return replace(self, level=self.level.extended(texts, options.vocabulary, options.min_count))
 
     def encode(self, array: pa.ChunkedArray, where: Where, cache: Path | None = None) -> Encoded:
         """(N,) unsigned integers, as narrow as the vocabulary allows; memory-mapped from ``cache`` if over 64 MB.
@@ -258,13 +269,7 @@ class Tokens:
 
     def encode_together(self, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         """(N,), the ids of N texts, and (N,) bool: which of them are one ASCII token."""
-        fits = np.array([type(value) is str and value.isascii() for value in values], bool)
-        if not fits.all():
-            values = [value if fit else "" for value, fit in zip(values, fits.tolist(), strict=True)]
-        ids, counts = self.level.encode(pa.array(values, pa.large_string()))
-        one, found = counts == 1, np.zeros(len(values), smallest_dtype(self.level.size))
-        found[one] = ids[np.repeat(one, counts)]
-        return found, one & fits
+        return single_tokens(self.level, values)
 
     def decode(self, values: np.ndarray) -> str:
         """The text, without ``<begin>`` and ``<end>``; unknown tokens appear as ``<unknown>`` or U+FFFD."""
@@ -295,6 +300,7 @@ class Tokens:
             "symbols": self.level.symbols(),
             **({"written": True} if isinstance(self.level, WrittenWords) else {}),
             **stored_letters(self.spelling),
+            **stored_appended(self.level),
         }
 
     def tokenizer(self) -> str | None:
@@ -321,7 +327,11 @@ class Tokens:
         if isinstance(self.level, Pretrained):
             full = int((encoded.lengths() >= self.level.longest).sum())
             return f"{full} of {len(array)} texts may be cut off at {self.level.longest} tokens" if full else ""
-        if isinstance(self.level, Given) and (lost := self._changed(array)):
+        if isinstance(self.level, Given) and (
+            lost := sum(
+                self.decode(self._ids(text)) != text for text in plain(array).slice(0, _TRIED).drop_null().to_pylist()
+            )
+        ):
             return f"{lost} of {min(len(array), _TRIED)} texts do not come back exactly from this tokenizer"
         rate = unknown_rate(encoded.values)
         rare = "" if isinstance(self.level, Characters) else "are rare, or "
@@ -330,11 +340,6 @@ class Tokens:
     def report(self) -> str:
         """A one-line summary."""
         return self.level.report() + (", with their letters" if self.spelling else "")
-
-    def _changed(self, array: pa.ChunkedArray) -> int:
-        """How many of the first texts are not what decoding their tokens gives."""
-        texts = [text for text in plain(array).slice(0, _TRIED).to_pylist() if text is not None]
-        return sum(self.decode(self._ids(text)) != text for text in texts)
 
     def _ids(self, text: str) -> np.ndarray:
         """The ids of ``text``, without ``<begin>`` and ``<end>``."""
