@@ -109,8 +109,11 @@ def read_blocks(
         part = _arranged(reading, config, steps, wanted, timed)
         if reading.origin != origin:
             first, origin = 0, reading.origin
-        yield replace(part, rows=np.arange(first, first + len(part))) if first else part
-        first += len(part)
+        rows, part = len(part), replace(part, rows=np.arange(first, first + len(part))) if first else part
+        del reading
+        yield part
+        del part  # else two blocks would be in memory while the next is read
+        first += rows
 
 
 def _arranged(
