@@ -107,8 +107,7 @@ def read_blocks(
     first, origin = 0, None
     for reading in open_blocks(source, config, alphabet, size):
         part = _arranged(reading, config, steps, wanted, timed)
-        if reading.origin != origin:
-            first, origin = 0, reading.origin
+        first, origin = first if reading.origin == origin else 0, reading.origin
         rows, part = len(part), replace(part, rows=np.arange(first, first + len(part))) if first else part
         del reading
         yield part
