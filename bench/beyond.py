@@ -1,6 +1,10 @@
-"""Memory and time to the first step of training on tables that grow: RssAnon must not grow with them.
+"""Memory and time to the first step of training on data that grows: RssAnon must not grow with it.
 
     python bench/beyond.py --rows 1e6 4e6 --form csv
+    python bench/beyond.py --rows 2e3 2e4 --form audio
+
+The forms: tables as csv, parquet or jsonl; lines, a text file whose lines are documents; audio, a folder of recordings
+of half a second.
 
 Each size runs in its own process, which is sampled every 10 ms. The figures are in docs/results.md, under Scale.
 """
@@ -15,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +57,31 @@ def write(path: Path, rows: int, form: str) -> None:
             writer.close()
 
 
+def write_lines(path: Path, rows: int) -> None:
+    """About ten words in each line."""
+    random = np.random.default_rng(0)
+    with path.open("w") as file:
+        for begin in range(0, rows, AT_ONCE):
+            words = WORDS[(len(WORDS) * random.random((min(AT_ONCE, rows - begin), 10)) ** 3).astype(int)]
+            file.writelines(" ".join(row) + "\n" for row in words.tolist())
+
+
+def write_recordings(path: Path, rows: int) -> None:
+    """Half a second of noise in each file, in two subfolders."""
+    random = np.random.default_rng(0)
+    for number in range(rows):
+        place = path / "ab"[number % 2] / f"{number}.wav"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(place), "wb") as file:
+            file.setparams((1, 2, 8_000, 0, "NONE", "NONE"))
+            file.writeframes(random.integers(-9_000, 9_000, 4_000).astype("<i2").tobytes())
+
+
+TABLE = {"target": ("label",), "tokens": "words", "vocabulary": 2_000}
+OPTIONS = {"lines": {"rows_are": "lines", "tokens": "characters"}, "audio": {}}
+SUFFIXES = {"lines": "txt", "audio": "clips"}
+
+
 def anonymous() -> int:
     """The bytes of this process that are backed by no file."""
     with Path("/proc/self/status").open() as status:
@@ -76,7 +106,8 @@ def measured(path: Path, folder: Path) -> None:
 
     threading.Thread(target=sample, daemon=True).start()
     found = {}
-    options = {"target": ("label",), "plan": "fixed", "hidden": 8, "steps": 1, "tokens": "words", "vocabulary": 2_000}
+    form = next((form for form, suffix in SUFFIXES.items() if path.suffix == f".{suffix}"), "table")
+    options = {"plan": "fixed", "hidden": 8, "steps": 1, **OPTIONS.get(form, TABLE)}
     for name in ("first", "again"):
         started, wall = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), time.perf_counter()
         plan = plan_from_options(path, options, None, lambda _: None, folder / "stores")
@@ -94,22 +125,29 @@ def measured(path: Path, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=float, nargs="+", default=[1e6, 4e6])
-    parser.add_argument("--form", choices=["csv", "parquet", "jsonl"], default="csv")
+    parser.add_argument("--form", choices=["csv", "parquet", "jsonl", "lines", "audio"], default="csv")
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--child", type=Path, default=None)
     asked = parser.parse_args()
     if asked.child is not None:
         measured(asked.child, asked.folder)
         return
+    from unrolled.data.io.folder import bytes_of
+
     for rows in map(int, asked.rows):
         with tempfile.TemporaryDirectory(dir=asked.folder) as place:
-            path = Path(place) / f"table.{asked.form}"
-            write(path, rows, asked.form)
+            path = Path(place) / f"data.{SUFFIXES.get(asked.form, asked.form)}"
+            if asked.form == "lines":
+                write_lines(path, rows)
+            elif asked.form == "audio":
+                write_recordings(path, rows)
+            else:
+                write(path, rows, asked.form)
             words = [sys.executable, __file__, "--child", str(path), "--folder", place]
             done = subprocess.run(words, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(done.stderr)
-            one, size = json.loads(done.stdout.splitlines()[-1]), path.stat().st_size
+            one, size = json.loads(done.stdout.splitlines()[-1]), bytes_of(path)
             print(
                 f"{asked.form} {rows:>11,} rows {size / 1e6:8.0f} MB   peak {one['peak'] / 1e6:7.0f} MB over imports   "
                 f"first step {one['first']['cpu']:7.1f} CPU s ({one['first']['cpu'] / rows * 1e6:.2f} us a row)   "

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from unrolled.data.batches.loader import Loader
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.tables.read import read
 from unrolled.errors import DataError
@@ -24,6 +25,7 @@ from unrolled.runs.encode import Encoded, encode
 from unrolled.runs.plan import RunPlan, plan_from_options
 from unrolled.runs.preparing import preparation_of
 from unrolled.storage.cache_folder import listed
+from unrolled.training.plans import training_plan
 
 RANDOM = np.random.default_rng(0)
 WORDS = ["good", "bad", "day", "food", "it's", "café", "12"]
@@ -289,3 +291,30 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, sized: Callable[[int
         pa.set_memory_pool(before)
     assert pool.max_memory() < 4_000_000
     assert peak < 12_000_000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_more_text_than_an_offset_of_32_bits_can_tell(
+    tmp_path: Path, times: Callable[[int, int], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B8: over 2 GiB of text in one column, and over 2³¹ steps, each a character."""
+    monkeypatch.setattr(blockwise, "LARGE", 0)
+    text, rows_ = "it is raining again today, and so on; " * 1_700, times(40, 34_000)
+    path = tmp_path / "data.csv"
+    with path.open("w") as file:
+        file.write("text,label\n")
+        file.writelines(f'"{n % 10}{text}",{"ab"[n % 2]}\n' for n in range(rows_))
+    kinds = {"text": "tokens", "label": "category"}
+    made, encoded = prepare(path, tmp_path / "run", kinds=kinds, tokens="characters", valid=0.001)
+    assert made.known is not None and made.known.by_blocks
+    column = encoded.train.inputs["text"]
+    assert column.offsets is not None and encoded.splits.train.rows is not None
+    assert rows_ == 40 or column.offsets[-1] > 1 << 31
+    last = column.values[column.offsets[-2] : column.offsets[-1]]
+    expected = f"{encoded.splits.train.rows[-1] % 10}{text}".strip()
+    assert encoded.measured.task.coder.inputs["text"].decode(last).strip() == expected  # type: ignore[attr-defined]
+    loader = Loader(
+        encoded.train, training_plan(encoded.train, encoded.measured.task.batching, made.config.training, 0)
+    )
+    assert loader[len(loader) - 1].inputs["text"].shape[1] == len(last)

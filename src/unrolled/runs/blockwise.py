@@ -151,7 +151,9 @@ class Blocks:
             self.sizes[part.origin.name] = max(self.sizes.get(part.origin.name, 0), int(rows[-1]) + 1)
             known = pc.is_valid(part.table.column(self.target)).to_numpy()
             part = Sequences(part.table.select(self.names), dict(self.kinds), part.origin, rows=rows)
-            yield part if known.all() else part.take(np.flatnonzero(known))
+            part = part if known.all() else part.take(np.flatnonzero(known))
+            yield part
+            del part  # else two blocks would be in memory while the next is read
 
     def sides(self, part: Sequences, draw: Draw) -> dict[str, np.ndarray]:
         """The name of each split -> which rows of a part are in it."""
@@ -243,6 +245,7 @@ def _fitted(blocks: Blocks, draw: Draw, roles: Roles, preparation: Preparation) 
                 collecting = {name: one for name, one in found.items() if one is not None}
             for name, one in collecting.items():
                 one.add(train.table.column(name), train.where(name))
+            del part, train
         again: dict[str, Statistics] = {}
         for name, one in collecting.items():
             made: Any = one.fitted()
@@ -276,6 +279,7 @@ def _written(blocks: Blocks, draw: Draw, coder: Preprocessor, writer: Writer, kn
                 writer.keep("train", some, cells=False)
             elif len(some):
                 writer.keep("valid" if split == "valid" else "test", some)
+        del part, some
     return counts
 
 

@@ -109,10 +109,12 @@ def read_blocks(
     with near(source) as here:
         for reading in open_blocks(here.source, config, alphabet, size):
             part = _arranged(reading.at(here), config, steps, wanted, timed)
-            if reading.origin != origin:
-                first, origin = 0, reading.origin
-            yield replace(part, rows=np.arange(first, first + len(part))) if first else part
-            first += len(part)
+            first, origin = first if reading.origin == origin else 0, reading.origin
+            rows, part = len(part), replace(part, rows=np.arange(first, first + len(part))) if first else part
+            del reading
+            yield part
+            del part  # else two blocks would be in memory while the next is read
+            first += rows
 
 
 def _arranged(

@@ -114,7 +114,10 @@ def open_blocks(source: Any, config: DataConfig, alphabet: Name | None, size: in
         reading = _of_file(path, table, choice)
         _check(reading.table, reading.origin)
         reading = _with_files(source, reading, config, later=True)
-        yield replace(reading, table=wide(without_views(reading.table)))
+        ready = replace(reading, table=wide(without_views(reading.table)))
+        del table, reading
+        yield ready
+        del ready  # else two blocks would be in memory while the next is read
 
 
 def _with_files(source: Any, reading: Reading, config: DataConfig, later: bool) -> Reading:
