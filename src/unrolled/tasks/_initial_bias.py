@@ -12,9 +12,10 @@ from torch import Tensor
 from unrolled.batch import MISSING, Discrete
 from unrolled.data.examples.examples import Examples
 
-__all__ = ["log_frequencies", "log_odds", "log_transitions"]
+__all__ = ["counts_of", "log_frequencies", "log_odds", "log_transitions"]
 
 _ENOUGH = 10_000_000  # values to count; more would hardly change the frequencies
+_AT_ONCE = 1 << 20  # values of which 64-bit copies are made
 
 
 def log_frequencies(train: Examples, given: int | None = None) -> Tensor:
@@ -25,11 +26,21 @@ def log_frequencies(train: Examples, given: int | None = None) -> Tensor:
         given: a symbol that targets hold but that is never predicted: ``<begin>``.
     """
     assert train.target is not None and isinstance(train.target_spec, Discrete)
-    values = train.target.values[:_ENOUGH]
-    counts = np.bincount(values[values != MISSING], minlength=train.target_spec.size) + 1.0
+    counts = counts_of(train.target.values[:_ENOUGH], train.target_spec.size) + 1.0
     if given is not None:
         counts[given] = 1.0
     return torch.from_numpy(np.log(counts / counts.sum())).float()
+
+
+def counts_of(values: np.ndarray, size: int) -> np.ndarray:
+    """How often each of ``size`` symbols occurs in values that may lie in a file; (≥ size,) int64."""
+    parts = (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
+    found = np.zeros(size, np.int64)
+    for part in parts:
+        counts = np.bincount(part[part != MISSING], minlength=len(found))
+        counts[: len(found)] += found
+        found = counts
+    return found
 
 
 def log_odds(train: Examples) -> Tensor:

@@ -14,11 +14,12 @@ import torch
 from pydantic import field_validator
 from torch import Tensor
 
-from unrolled.batch import MISSING, Batch
+from unrolled.batch import Batch
 from unrolled.config import Part, option
 from unrolled.data.examples.examples import Examples
 from unrolled.errors import UsageError, did_you_mean, named
 from unrolled.layers.graph import Shaped, Value
+from unrolled.tasks._initial_bias import counts_of
 from unrolled.tasks.task import Measured, Task
 
 __all__ = ["Cut", "RareOptions", "best_cut", "label_weights", "measured_labels", "with_cut", "written_labels"]
@@ -189,8 +190,7 @@ def measured_labels(task: Any, options: RareOptions, train: Examples, prior: Ten
         UsageError: the weights or the threshold do not fit the labels.
     """
     assert train.target is not None
-    values = train.target.values
-    counts = np.bincount(values[values != MISSING], minlength=len(task.labels))[: len(task.labels)]
+    counts = counts_of(train.target.values, len(task.labels))[: len(task.labels)]
     weights = label_weights(options.class_weights, task.labels, counts)
     cut = Cut.asked(options.threshold, task.labels, counts)
     if weights is None and cut is None:
