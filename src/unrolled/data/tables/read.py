@@ -110,11 +110,10 @@ def read_blocks(
         for reading in open_blocks(here.source, config, alphabet, size):
             part = _arranged(reading.at(here), config, steps, wanted, timed)
             first, origin = first if reading.origin == origin else 0, reading.origin
-            rows, part = len(part), replace(part, rows=np.arange(first, first + len(part))) if first else part
-            del reading
+            part = replace(part, rows=np.arange(first, first + len(part))) if first else part
+            first += len(part)
             yield part
-            del part  # else two blocks would be in memory while the next is read
-            first += rows
+            del reading, part  # else two blocks would be in memory while the next is read
 
 
 def _arranged(
@@ -242,8 +241,7 @@ def _is_part_of_time(column: pa.ChunkedArray, name: str) -> bool:
 
 def _names_of_rows(table: pa.Table, kept: Collection[str]) -> dict[str, str]:
     """Columns that name the rows, if others are left to learn from."""
-    found = identifiers(table, kept)
-    index = index_columns(table.schema)
+    found, index = identifiers(table, kept), index_columns(table.schema)
     others = [
         name for name in table.column_names if name not in {*found, *kept} and unusable(table.column(name)) is None
     ]
