@@ -136,7 +136,7 @@ class Stack:
             places: (S,) int64, the row of each step.
             rounds: the numbers of the steps that are taken together, one round after another.
         """
-        if len(places) and not 0 <= places.min() <= places.max() < len(numbers):
+        if len(places) and int(places.view(np.uint64).max()) >= len(numbers):  # a place below 0 is a large one here
             raise ShapeError(f"places are {places.min()} … {places.max()}, expected 0 … {len(numbers) - 1}")
         x, line = x.contiguous(), numbers.data_ptr()
         y = torch.empty(len(x), self.outputs, dtype=self.dtype)

@@ -129,36 +129,39 @@ class Service:
 
         Where the store outlives the server, also how many steps of the session it has.
         """
-        sessions: dict[str, LiveSession | Exception] = {}
-        # Again, as those that were in memory may have been taken out of it meanwhile.
-        while absent := {id_: None for id_, _, _ in asked if id_ not in sessions and self.sessions.here(id_) is None}:
-            sessions.update(zip(absent, await self.sessions.find_all([*absent]), strict=True))
+        here, fetched = self.sessions.here, dict[str, LiveSession | Exception]()
+        sessions: dict[str, LiveSession | Exception | None] = {id_: here(id_) for id_, _, _ in asked}
+        while None in sessions.values():
+            absent = [id_ for id_, session in sessions.items() if session is None]
+            fetched.update(zip(absent, await self.sessions.find_all(absent), strict=True))
+            # Again, as those that were in memory may have been taken out of it meanwhile.
+            sessions = {id_: fetched.get(id_) or here(id_) for id_ in sessions}
         waiting, now = Waiting(len(asked)), time.monotonic()
         deadline = now + self.options.deadline
         items = []
         for id_, number, value in asked:
             item = Item(number, (value,), deadline, waiting)
             items.append(item)
-            session = sessions.get(id_) or self.sessions.here(id_)
-            assert session is not None
+            session = sessions[id_]
             try:
                 if isinstance(session, LiveSession):
                     session.seen = now
                     session.model.batcher.submit(session, item)
                     continue
+                assert session is not None
                 item.error = known(session)
             except UnrolledError as error:
                 item.error = error
             waiting.one_is_done()
         await waiting.done()
-        return [self._told(id_, item) for (id_, _, _), item in zip(asked, items, strict=True)]
-
-    def _told(self, id_: str, item: Item) -> list[Any]:
-        answer = item.answers[0] if item.error is None else {"error": about(item.error)}
-        if not self.store.durable:
-            return [id_, item.number, answer]
-        session = self.sessions.here(id_)
-        return [id_, item.number, answer, 0 if session is None else session.saved_n]
+        told: list[list[Any]] = [
+            [id_, item.number, item.answers[0] if item.error is None else {"error": about(item.error)}]
+            for (id_, _, _), item in zip(asked, items, strict=True)
+        ]
+        for answer in told if self.store.durable else ():
+            session = here(answer[0])
+            answer.append(0 if session is None else session.saved_n)
+        return told
 
     async def reload(self) -> dict[str, str]:
         """Load every run again, and let its sessions follow where that was asked for; what became of each run."""

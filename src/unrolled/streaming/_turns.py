@@ -77,10 +77,11 @@ def allowed(
         ends: a value that is refused ends the run of its slot: those behind it are left out, and nothing is said of
             them.
     """
+    if not steps.refused and not steps.apart and len(steps.item) <= most:
+        return steps, {}
     refused = dict(steps.refused)
     counts = np.bincount(steps.item, minlength=len(slots))
-    if steps.apart:
-        counts[list(steps.apart)] = list(map(len, steps.apart.values()))
+    counts[list(steps.apart)] = list(map(len, steps.apart.values()))
     for item in np.flatnonzero(counts > most).tolist():
         many = f"the value has {counts[item]} steps, at most {most} are taken at once"
         refused[item] = DataError(f"{many}: send it in parts")

@@ -266,19 +266,17 @@ class Forecast(Task):
             rows, at = torch.arange(len(x), device=x.device), (batch.lengths - 1).clamp(min=0)
             last = x[rows, at, : len(self.channels)]
         change = outputs.view(-1, *self._shape)
-        spread = torch.ones_like(last)
+        spread = torch.ones_like(last) if self.gaussian and batch.scale is None else None
         if batch.scale is not None:
             level, spread = batch.scale.unbind(1)  # (B, C)
             last = last * spread + level
-        if self.gaussian:
+        if self.gaussian and spread is not None:
             mean = last[:, None] + spread[:, None] * change[..., 0]
             return torch.stack([mean, bounded(change[..., 1] + spread[:, None].log()) + math.log(self._scale)], -1)
-        forecast = last[:, None, :, None] + spread[:, None, :, None] * change
-        if not self.quantiles:
-            return forecast
-        forecast = forecast.sort(-1).values
+        forecast = last[:, None, :, None] + (change if spread is None else spread[:, None, :, None] * change)
+        forecast = forecast.sort(-1).values if self.quantiles else forecast
         middle = forecast[..., self._middle, None]
-        return forecast if self._scale == 1 else middle + self._scale * (forecast - middle)
+        return forecast if self._scale == 1 or not self.quantiles else middle + self._scale * (forecast - middle)
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         assert batch.target is not None
@@ -318,16 +316,17 @@ class Forecast(Task):
         return judged
 
     def answers(self, outputs: Tensor, batch: Batch) -> dict[str, list[Any]]:
-        forecast = self.predict(outputs, batch).detach().double()  # (B, H, C, Q)
-        std, mean = self._std, self._mean  # in NumPy, whose calls cost less for the few numbers of a live row
-        units = forecast.cpu().numpy() * std[:, None] + mean[:, None]
-        values = {"predicted": units[..., self._middle]}
+        found = self.predict(outputs, batch).detach().double().cpu()  # (B, H, C, Q)
+        forecast = found.numpy()  # whose calls cost less for the few numbers of a live row
+        units = forecast * self._std[:, None] + self._mean[:, None]
+        quantiles = {f"q{100 * q:g}": units[..., place] for place, q in enumerate(self.quantiles)}
+        values = {"predicted": units[..., self._middle], **quantiles}
         if self.gaussian:
-            values["sigma"] = torch.exp(forecast[..., 1]).cpu().numpy() * std
-        values |= {f"q{100 * q:g}": units[..., place] for place, q in enumerate(self.quantiles)}
+            values["sigma"] = found[..., 1].exp().numpy() * self._std
         if self._widths is not None:
-            ends = self._interval(forecast, batch)[::2]
-            values |= {f"q{level}": end.cpu().numpy() * std + mean for level, end in zip(_ENDS, ends, strict=True)}
+            middle, spread = forecast[..., self._middle], window_spread(batch, found).cpu().numpy()
+            ends = (middle - spread * self._widths.below, middle + spread * self._widths.above)
+            values |= {f"q{level}": end * self._std + self._mean for level, end in zip(_ENDS, ends, strict=True)}
         return {column: values[value][:, :, c].tolist() for column, (value, c) in self.recipe["columns"].items()}
 
     @property

@@ -143,6 +143,8 @@ class LiveRow:
         A value that `encode` would refuse has no steps and harms no other.
         """
         inputs, plain = self._together(values)
+        if plain.all():
+            return LiveSteps(inputs, np.arange(len(values)), {}, {}, {})
         others: dict[int, list[dict[str, np.ndarray]]] = {}
         after: dict[int, dict[str, list[float]]] = {}
         refused: dict[int, UnrolledError] = {}
