@@ -3,7 +3,8 @@
     python bench/beyond.py --rows 1e6 4e6 --form csv
     python bench/beyond.py --rows 2e3 2e4 --form audio
 
-The forms: tables as csv, parquet or jsonl; lines, a text file whose lines are documents; audio, a folder of recordings
+The forms: tables as csv, parquet or jsonl; events, clicks of many people in the order of their times, and series, hourly
+measures one series after another, as csv; lines, a text file whose lines are documents; audio, a folder of recordings
 of half a second.
 
 Each size runs in its own process, which is sampled every 10 ms. The figures are in docs/results.md, under Scale.
@@ -25,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow.csv import WriteOptions, write_csv
 
 WORDS = np.array([f"word{number}" for number in range(4_000)])
 AT_ONCE = 100_000
@@ -66,6 +68,31 @@ def write_lines(path: Path, rows: int) -> None:
             file.writelines(" ".join(row) + "\n" for row in words.tolist())
 
 
+def write_events(path: Path, rows: int) -> None:
+    """Who saw which page when: some 20 rows of each person, in the order of the times."""
+    random = np.random.default_rng(0)
+    with path.open("wb") as file:
+        file.write(b"user,time,page\n")
+        for begin in range(0, rows, 10 * AT_ONCE):
+            count = min(10 * AT_ONCE, rows - begin)
+            time = 1_700_000_000 + np.arange(begin, begin + count) // 4
+            page = (5_000 * random.random(count) ** 3).astype(int)
+            table = pa.table({"user": random.integers(max(1, rows // 20), size=count), "time": time, "page": page})
+            write_csv(table, file, WriteOptions(include_header=False))
+
+
+def write_series(path: Path, rows: int) -> None:
+    """The load of meters in each of 2,000 hours, one meter after another."""
+    random = np.random.default_rng(0)
+    hours = pa.array(np.datetime64("2024-01-01T00:00:00") + np.arange(2_000).astype("timedelta64[h]"))
+    with path.open("wb") as file:
+        file.write(b"meter,date,load\n")
+        for meter in range(0, rows // 2_000):
+            load = np.sin(np.arange(2_000) * 2 * np.pi / 24) + 0.3 * random.normal(size=2_000)
+            table = pa.table({"meter": np.full(2_000, meter), "date": hours, "load": load.round(3)})
+            write_csv(table, file, WriteOptions(include_header=False))
+
+
 def write_recordings(path: Path, rows: int) -> None:
     """Half a second of noise in each file, in two subfolders."""
     random = np.random.default_rng(0)
@@ -78,8 +105,14 @@ def write_recordings(path: Path, rows: int) -> None:
 
 
 TABLE = {"target": ("label",), "tokens": "words", "vocabulary": 2_000}
-OPTIONS = {"lines": {"rows_are": "lines", "tokens": "characters"}, "audio": {}}
-SUFFIXES = {"lines": "txt", "audio": "clips"}
+OPTIONS = {
+    "lines": {"rows_are": "lines", "tokens": "characters"},
+    "audio": {},
+    "events": {"by": "user", "order": "time", "inputs": ("page",), "task": "next_step", "kinds": {"page": "tokens"}},
+    "series": {"by": "meter", "order": "date", "target": ("load",), "horizon": 24},
+}
+SUFFIXES = {"lines": "txt", "audio": "clips", "events": "events.csv", "series": "series.csv"}
+WRITERS = {"lines": write_lines, "audio": write_recordings, "events": write_events, "series": write_series}
 
 
 def anonymous() -> int:
@@ -106,7 +139,7 @@ def measured(path: Path, folder: Path) -> None:
 
     threading.Thread(target=sample, daemon=True).start()
     found = {}
-    form = next((form for form, suffix in SUFFIXES.items() if path.suffix == f".{suffix}"), "table")
+    form = next((form for form, suffix in SUFFIXES.items() if path.name.endswith(f".{suffix}")), "table")
     options = {"plan": "fixed", "hidden": 8, "steps": 1, **OPTIONS.get(form, TABLE)}
     for name in ("first", "again"):
         started, wall = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), time.perf_counter()
@@ -125,7 +158,7 @@ def measured(path: Path, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=float, nargs="+", default=[1e6, 4e6])
-    parser.add_argument("--form", choices=["csv", "parquet", "jsonl", "lines", "audio"], default="csv")
+    parser.add_argument("--form", choices=["csv", "parquet", "jsonl", *WRITERS], default="csv")
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--child", type=Path, default=None)
     asked = parser.parse_args()
@@ -137,10 +170,8 @@ def main() -> None:
     for rows in map(int, asked.rows):
         with tempfile.TemporaryDirectory(dir=asked.folder) as place:
             path = Path(place) / f"data.{SUFFIXES.get(asked.form, asked.form)}"
-            if asked.form == "lines":
-                write_lines(path, rows)
-            elif asked.form == "audio":
-                write_recordings(path, rows)
+            if asked.form in WRITERS:
+                WRITERS[asked.form](path, rows)
             else:
                 write(path, rows, asked.form)
             words = [sys.executable, __file__, "--child", str(path), "--folder", place]

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._cells import is_text
-from unrolled.data.encodings.encoding import ENCODINGS, Encoding, has_time, traits_of
+from unrolled.data.encodings.encoding import ENCODINGS, Encoding, Role, has_time, traits_of
 from unrolled.data.encodings.facets import Labels, Statistics, Streamed
 from unrolled.data.examples.preparation import Preparation
 from unrolled.data.examples.preprocessor import Preprocessor
@@ -30,12 +30,25 @@ from unrolled.data.io.remote import near
 from unrolled.data.store.prepared_store import Store, Writer
 from unrolled.data.tables.read import read_blocks
 from unrolled.data.tables.sequences import Sequences
+from unrolled.data.tables.split import list_lengths
 from unrolled.errors import IN_MEMORY, Origin
 from unrolled.runs.config import RunConfig
 from unrolled.runs.prepared import Known, Place, about
 from unrolled.runs.splits import Share, parse
 
-__all__ = ["BLOCK", "HEAD", "LARGE", "large", "prepare", "suits"]
+__all__ = [
+    "BLOCK",
+    "HEAD",
+    "LARGE",
+    "as_written",
+    "large",
+    "learned",
+    "placed",
+    "prepare",
+    "statistics_of",
+    "suits",
+    "told",
+]
 
 BLOCK = 32 << 20  # bytes that are read together
 HEAD = 32 << 20  # bytes of the beginning, which show what is asked
@@ -74,15 +87,28 @@ def suits(head: Sequences, data: DataConfig, roles: Roles, preparation: Preparat
         return False
     if any(has_time(head.table.column(name).type) for name in names):
         return False
-    return all(_statistics(head, name, roles, preparation) is not None for name in names)
+    return all(statistics_of(head, name, roles, preparation) is not None for name in names)
 
 
-def _statistics(part: Sequences, name: str, roles: Roles, preparation: Preparation) -> Statistics | None:
+def statistics_of(
+    part: Sequences, name: str, roles: Roles, preparation: Preparation, role: Role | None = None
+) -> Statistics | None:
+    """What collects the encoding of the column ``name`` part by part; ``None`` if it must be seen whole.
+
+    Args:
+        part: some rows.
+        name: the column.
+        roles: which column plays which part.
+        preparation: how the columns are encoded.
+        role: the part of this column, if ``roles`` do not tell.
+    """
     kind = roles.kinds.get(name, part.kinds[name])
     member = ENCODINGS.get(kind)
     if not isinstance(member, Streamed):
         return None
-    return member.statistics(preparation.of(kind), preparation.role_of(name, roles), part.where(name))
+    time = has_time(part.table.column(name).type)
+    role = role or preparation.role_of(name, roles)
+    return member.statistics(preparation.of(kind), role, part.where(name), time=time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +213,8 @@ def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparat
     roles, head, said = known.roles, known.sequences, list[str]()
     names = tuple(dict.fromkeys((*roles.inputs, roles.target)))
     kinds = {name: roles.kinds.get(name, head.kinds[name]) for name in names}
-    read_as = {name: kind for name, kind in kinds.items() if _as_written(head.table.column(name).type, kind)}
-    source, name, root, size = _placed(known, config)
+    read_as = {name: kind for name, kind in kinds.items() if as_written(head.table.column(name).type, kind)}
+    source, name, root, size = placed(known, config)
     draw = Draw(config.training.seed, *_shares(known.data, head, size))
     blocks = Blocks(source, name, root, known.data, names, kinds, {**read_as, **known.data.kinds}, roles.target)
 
@@ -208,7 +234,7 @@ def prepare(place: Place, known: Known, config: RunConfig, preparation: Preparat
         return writer.finish({**about(known, config), "splits": splits}, coder.to_files())
 
 
-def _placed(known: Known, config: RunConfig) -> tuple[str | pa.Table, str, Path, int]:
+def placed(known: Known, config: RunConfig) -> tuple[str | pa.Table, str, Path, int]:
     """The data, what it is called, the folder below which its files have their names, and its size in bytes."""
     if known.whole is not None:
         return known.whole, IN_MEMORY.name, Path(), known.whole.nbytes
@@ -217,7 +243,7 @@ def _placed(known: Known, config: RunConfig) -> tuple[str | pa.Table, str, Path,
         return config.source, config.source, Path(here.text(str(root_of(path)))), bytes_of(path)
 
 
-def _as_written(type_: pa.DataType, kind: str) -> bool:
+def as_written(type_: pa.DataType, kind: str) -> bool:
     """Whether a column of texts or numbers is one wherever its cells stand; labels may be of any type."""
     return is_text(type_) or traits_of(kind).measured
 
@@ -241,22 +267,27 @@ def _fitted(blocks: Blocks, draw: Draw, roles: Roles, preparation: Preparation) 
             train = part.take(np.flatnonzero(blocks.sides(part, draw)["train"]))
             if first is None:
                 first = train
-                found = {name: _statistics(part, name, roles, preparation) for name in blocks.names}
+                found = {name: statistics_of(part, name, roles, preparation) for name in blocks.names}
                 collecting = {name: one for name, one in found.items() if one is not None}
             for name, one in collecting.items():
                 one.add(train.table.column(name), train.where(name))
             del part, train
-        again: dict[str, Statistics] = {}
-        for name, one in collecting.items():
-            made: Any = one.fitted()
-            if hasattr(made, "fitted"):
-                again[name] = made
-            else:
-                fitted[name] = made
-        collecting = again
+        collecting = told(collecting, fitted)
     assert first is not None
     inputs = {name: fitted[name] for name in roles.inputs}
     return Preprocessor(inputs, roles.target, fitted[roles.target], roles.form).with_sides(first)
+
+
+def told(collecting: Mapping[str, Statistics], fitted: dict[str, Encoding]) -> dict[str, Statistics]:
+    """Add the encodings that were collected to ``fitted``; returns what takes another pass."""
+    again: dict[str, Statistics] = {}
+    for name, one in collecting.items():
+        made: Any = one.fitted()
+        if hasattr(made, "fitted"):
+            again[name] = made
+        else:
+            fitted[name] = made
+    return again
 
 
 def _written(blocks: Blocks, draw: Draw, coder: Preprocessor, writer: Writer, known: Known) -> dict[str, int]:
@@ -269,9 +300,9 @@ def _written(blocks: Blocks, draw: Draw, coder: Preprocessor, writer: Writer, kn
         for split, chosen in sides.items():
             rows = np.flatnonzero(chosen)
             if split != "train":
-                learned = _learned(part, coder)
-                counts["unlearned"] += int((chosen & ~learned).sum())
-                rows = np.flatnonzero(chosen & learned)
+                answered = learned(part, coder)
+                counts["unlearned"] += int((chosen & ~answered).sum())
+                rows = np.flatnonzero(chosen & answered)
             some = part.take(rows)
             counts[split] += len(some)
             if split == "train":
@@ -283,14 +314,16 @@ def _written(blocks: Blocks, draw: Draw, coder: Preprocessor, writer: Writer, kn
     return counts
 
 
-def _learned(part: Sequences, coder: Preprocessor) -> np.ndarray:
-    """(N,) bool: whether the answer of a row is one that the training rows have."""
-    if not isinstance(coder.answer, Labels):
+def learned(part: Sequences, coder: Preprocessor) -> np.ndarray:
+    """(N,) bool: whether the answers of a row are among those that the training rows have."""
+    if not isinstance(coder.answer, Labels) or coder.continues:
         return np.ones(len(part), bool)
     column = part.table.column(coder.target)
-    known = pc.is_in(column, value_set=pa.array(list(coder.answer.labels), column.type))
-    found: np.ndarray = known.to_numpy()
-    return found
+    steps = list_lengths(column) if has_time(column.type) else np.ones(len(part), np.int64)
+    answers = pc.list_flatten(column) if has_time(column.type) else column
+    known = pc.is_in(answers, value_set=pa.array(list(coder.answer.labels), answers.type))
+    known = pc.or_(known, pc.is_null(answers)).to_numpy()  # an empty answer is refused where it is encoded
+    return np.bincount(np.repeat(np.arange(len(part)), steps)[~known], minlength=len(part)) == 0
 
 
 def _notes(counts: Mapping[str, int]) -> list[str]:

@@ -19,6 +19,7 @@ from unrolled.planning.facts import Facts
 from unrolled.runs.blockwise import prepare
 from unrolled.runs.choosing import choose, facts_of, with_choices
 from unrolled.runs.config import RunConfig
+from unrolled.runs.grouped_blocks import prepare_steps
 from unrolled.runs.on_ranks import agreed, made_once
 from unrolled.runs.plan import RunPlan, Say
 from unrolled.runs.prepared import OWN, Place, Prepared, find, splits_of, store_splits
@@ -141,7 +142,8 @@ def _split(folder: Path, plan: RunPlan, store: Store | None, say: Say) -> tuple[
     if store is None and plan.known is not None and plan.known.by_blocks:
         place = plan.place or Place(folder / OWN, "", [])
         preparation = preparation_of(plan.config, plan.roles, plan.sequences.kinds, started=False)
-        prepared = splits_of(prepare(place, plan.known, plan.config, preparation, say))
+        made = prepare_steps if plan.known.data.by else prepare
+        prepared = splits_of(made(place, plan.known, plan.config, preparation, say))
     elif store is None:
         prepared = _prepared(folder, plan, say)
         if plan.place is None or plan.known is None:

@@ -26,6 +26,7 @@ from unrolled.registry import Registry, outside_members
 from unrolled.runs.asking import is_file, look, look_again, replay
 from unrolled.runs.blockwise import HEAD, large, suits
 from unrolled.runs.config import NEEDED, RunConfig
+from unrolled.runs.grouped_blocks import suits_steps
 from unrolled.runs.more import More, check_more, config_of_more, known_columns, open_more
 from unrolled.runs.options import (
     field_names,
@@ -188,7 +189,8 @@ def _suits(known: Known, config: RunConfig) -> bool:
     if config.training.refit == "yes":
         return False
     preparation = preparation_of(config, known.roles, known.sequences.kinds, started=False)
-    return suits(known.sequences, known.data, known.roles, preparation)
+    given = (known.sequences, known.data, known.roles, preparation)
+    return suits_steps(*given) if known.data.by else suits(*given)
 
 
 def plan_from_run(folder: Path, config: RunConfig, source: Any, begun: bool, say: Say, run: Path) -> RunPlan:

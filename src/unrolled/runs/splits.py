@@ -14,13 +14,24 @@ from unrolled.data.examples.roles import Roles
 from unrolled.data.tables.read import read
 from unrolled.data.tables.sequences import Sequences, drop_missing
 from unrolled.data.tables.split import hold_out_last, list_lengths
-from unrolled.errors import DataError, UsageError, counted, named
+from unrolled.errors import DataError, Origin, UsageError, counted, named
 from unrolled.runs.config import RunConfig
 from unrolled.runs.question import as_read
 from unrolled.tasks.task import TASKS, Task
 from unrolled.training.schedule import Budget
 
-__all__ = ["FileSplit", "LastStep", "Parted", "Share", "Splits", "parse", "split_up"]
+__all__ = [
+    "FileSplit",
+    "LastStep",
+    "Parted",
+    "Share",
+    "Splits",
+    "check_long_enough",
+    "default_share",
+    "parse",
+    "split_up",
+    "without_validation",
+]
 
 _LAST = "last"  # the value of ``valid`` or ``test`` that holds out the last step of each sequence
 _HELD_OUT = 0.1  # the share that is held out where ``valid`` is not given
@@ -70,18 +81,15 @@ def split_up(sequences: Sequences, config: RunConfig, roles: Roles, say: Say) ->
     used = {*roles.inputs, *roles.joined, roles.target}  # other columns must not affect how rows are cut
     sequences = replace(sequences, kinds={name: kind for name, kind in sequences.kinds.items() if name in used})
     known, notes = _known(sequences, roles)
-    _check_long_enough(known, roles)
+    if roles.form.horizon:
+        main = sequences.column(roles.joined[0] if roles.joined else roles.target)
+        check_long_enough(int(list_lengths(main).max(initial=0)), len(known), roles, sequences.origin)
     rest = parse(config.data.test).apply(known, "test", config, roles)
     how = _default_share(rest.left, roles) if config.data.valid is None else parse(config.data.valid)
     train = how.apply(rest.left, "valid", config, roles)
     notes = (*notes, *rest.notes, *train.notes)
     if train.held_out is None:
-        notes = (*notes, "valid: nothing is held out, so the last weights are kept")
-        if Budget(config.training).open_ended:
-            raise UsageError(
-                f"without validation data nothing ends training: set {named('steps')}, {named('epochs')} or "
-                f"{named('minutes')}"
-            )
+        notes = (*notes, without_validation(config))
     held_out = train.held_out is not None and not isinstance(how, FileSplit)
     if config.training.refit == "yes" and not held_out:
         raise UsageError(
@@ -185,31 +193,62 @@ def _known(sequences: Sequences, roles: Roles) -> tuple[Sequences, tuple[str, ..
     return known, (left_out,) if missing else ()
 
 
-def _check_long_enough(sequences: Sequences, roles: Roles) -> None:
-    """Refuse a horizon that no series holds."""
-    target, horizon = roles.joined[0] if roles.joined else roles.target, roles.form.horizon
-    if not horizon:
-        return
-    longest = int(list_lengths(sequences.column(target)).max(initial=0))
+def without_validation(config: RunConfig) -> str:
+    """The note about a run that holds nothing out.
+
+    Raises:
+        UsageError: nothing would end its training.
+    """
+    if Budget(config.training).open_ended:
+        raise UsageError(
+            f"without validation data nothing ends training: set {named('steps')}, {named('epochs')} or "
+            f"{named('minutes')}"
+        )
+    return "valid: nothing is held out, so the last weights are kept"
+
+
+def check_long_enough(longest: int, rows: int, roles: Roles, origin: Origin) -> None:
+    """Refuse a horizon that no series holds.
+
+    Args:
+        longest: the steps of the longest series.
+        rows: the number of series.
+        roles: which column plays which part.
+        origin: how the error names the data.
+
+    Raises:
+        DataError: it is as long as the longest series.
+    """
+    horizon = roles.form.horizon
     if longest <= horizon:
-        series = "the series has" if len(sequences) == 1 else f"the longest of {len(sequences)} series has"
+        series = "the series has" if rows == 1 else f"the longest of {rows} series has"
         some = f"{named('horizon')} can be {(longest - 1) // 2} at most, or {longest - 1} with {named('valid')} 0"
         raise DataError(
             f"{series} {counted(longest, 'step')}, so it holds no forecast of {counted(horizon, 'step')}",
-            file=sequences.origin,
-            column=target,
+            file=origin,
+            column=roles.joined[0] if roles.joined else roles.target,
             hint=some if longest > 2 else "give longer series",
         )
 
 
 def _default_share(sequences: Sequences, roles: Roles) -> Share:
-    """A tenth, or less of so much data that a smaller part is enough to validate on."""
     if roles.form.whole:
-        return Share(min(_HELD_OUT, _ANSWERS / max(len(sequences), 1)))
+        return default_share(roles, len(sequences), 0, 0)
     column = sequences.column(roles.joined[0] if roles.joined else roles.target)
     lengths = pc.list_value_length(column) if has_time(column.type) else pc.binary_length(column)
-    if roles.form.horizon and len(sequences) < _FEW:
+    return default_share(roles, len(sequences), pc.sum(lengths).as_py() or 0, pc.max(lengths).as_py() or 0)
+
+
+def default_share(roles: Roles, rows: int, steps: int, longest: int) -> Share:
+    """A tenth, or less of so much data that a smaller part is enough to validate on.
+
+    Args:
+        roles: which column plays which part.
+        rows, steps, longest: the sequences, the steps of all of them, and of the longest.
+    """
+    if roles.form.whole:
+        return Share(min(_HELD_OUT, _ANSWERS / max(rows, 1)))
+    if roles.form.horizon and rows < _FEW:
         # A choice between forecasts that rests on one of them is chance: it takes some of a short series.
-        longest = max(pc.max(lengths).as_py() or 0, 1)
-        return Share(round(min(max(_HELD_OUT, _FORECASTS * roles.form.horizon / longest), _MOST), 3))
-    return Share(min(_HELD_OUT, _ENOUGH / max(pc.sum(lengths).as_py() or 0, 1)))
+        return Share(round(min(max(_HELD_OUT, _FORECASTS * roles.form.horizon / max(longest, 1)), _MOST), 3))
+    return Share(min(_HELD_OUT, _ENOUGH / max(steps, 1)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,17 @@ COLUMNS: dict[str, tuple[str, list[Any], dict[str, Any], Role]] = {
     "category": ("category", ["b", "a", None, "c"] * 5, {}, Role()),
     "category, target": ("category", [3, 1, 2] * 5, {}, Role(closed=True)),
     "category, lists": ("category", [["x"], [], ["y", "x"]] * 5, {}, Role()),
+    "series": ("series", [[[1.0, 5.0], [2.5, None]], [], [None, [4.0, 1.0]]] * 6, {}, Role()),
+    "series, target": ("series", [None, [None], [[1.0, 5.0], [2.5, None]]] * 6, {}, Role(closed=True)),
+    "series, binary": ("series", [[[1, 0]], [], [[0, 0], [1, 1]]] * 6, {}, Role(channels=("a", "b"))),
+    "elapsed": ("elapsed", [[1.0, 5.0, None, 7.5], [], [3.0]] * 6, {}, Role()),
+    "elapsed, impute": ("elapsed", [[1.0, float("nan"), 7.5], [], [3.0]] * 6, {"missing": "impute"}, Role()),
+    "calendar": ("calendar", [date(2024, 1, 1 + n) for n in range(9)], {}, Role()),
+    "calendar, lists": ("calendar", [[date(2024, 1, 1 + n)] * 2 for n in range(9)], {}, Role()),
+    "items": ("tokens", [["b", "a"], [], None, ["a", None]] * 6, {}, READ),
+    "items, written": ("tokens", [["b", "e\u0301"], ["a"]] * 6, {"vocabulary": 8}, Role(framed=True, read=False)),
+    "items, two forms": ("tokens", [["\u00e9", "e\u0301"], ["a"]] * 6, {}, Role(framed=True, read=False)),
+    "items, whole numbers": ("tokens", [[7, 12, 7], [], [3]] * 6, {"min_count": 12}, Role(read=False)),
     "characters": ("tokens", TEXTS, {"tokens": "characters"}, READ),
     "words": ("tokens", TEXTS, {"tokens": "words", "vocabulary": 8}, READ),
     "bytes": ("tokens", TEXTS, {"tokens": "bytes"}, READ),
@@ -46,7 +58,7 @@ def in_parts(kind: str, column: pa.ChunkedArray, options: Any, role: Role, rows:
     """The encoding that is collected from parts of so many rows, and how often it went over them."""
     member = ENCODINGS.get(kind)
     assert isinstance(member, Streamed)
-    collecting, passes = member.statistics(options, role, WHERE), 0
+    collecting, passes = member.statistics(options, role, WHERE, time=pa.types.is_list(column.type)), 0
     while True:
         assert collecting is not None
         passes += 1
@@ -80,7 +92,7 @@ def test_a_vocabulary_that_is_too_large_takes_another_pass(monkeypatch: pytest.M
 
 
 def test_an_error_in_a_part_names_its_row() -> None:
-    found = ENCODINGS.get("number").statistics(ENCODINGS.get("number").Options(), Role(), WHERE)
+    found = ENCODINGS.get("number").statistics(ENCODINGS.get("number").Options(), Role(), WHERE, time=False)
     found.add(pa.chunked_array([[1.0]]), WHERE)
     with pytest.raises(DataError, match="data.csv, row 9, column 'x': the value is NaN"):
         found.add(pa.chunked_array([[float("nan")]]), Where("data.csv", "x", np.array([8])))

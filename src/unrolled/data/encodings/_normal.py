@@ -15,7 +15,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Normal", "kept_form", "normal_text", "normal_texts"]
+__all__ = ["KeptForm", "Normal", "kept_form", "normal_text", "normal_texts"]
 
 Normal = Literal["none", "nfc", "nfd", "nfkc"]
 
@@ -45,7 +45,22 @@ def kept_form(texts: Iterable[pa.Array]) -> Normal:
         >>> [kept_form([pa.array(texts)]) for texts in (["e", "é"], ["e", apart], ["é", apart])]
         ['nfc', 'nfd', 'none']
     """
-    left: tuple[Normal, ...] = ("nfc", "nfd")
+    forms = KeptForm()
     for part in texts:
-        left = tuple(form for form in left if normal_texts(part, form).equals(part))
-    return left[0] if left else "none"
+        forms.add(part)
+    return forms.found()
+
+
+class KeptForm:
+    """The same as `kept_form`, of texts that come part by part."""
+
+    def __init__(self) -> None:
+        self._left: tuple[Normal, ...] = ("nfc", "nfd")
+
+    def add(self, texts: pa.Array) -> None:
+        """Look at the next part."""
+        self._left = tuple(form for form in self._left if normal_texts(texts, form).equals(texts))
+
+    def found(self) -> Normal:
+        """The form that all of them have."""
+        return self._left[0] if self._left else "none"

@@ -16,17 +16,17 @@ from unrolled.config import Part, option
 from unrolled.data.encodings._cells import is_text, plain, smallest_dtype
 from unrolled.data.encodings._gather import Gather, frame
 from unrolled.data.encodings._level import BEGIN, END, SPECIALS, UNKNOWN, stream, unknown_rate
-from unrolled.data.encodings._normal import Normal, normal_text, normal_texts
+from unrolled.data.encodings._normal import KeptForm, Normal, normal_text, normal_texts
 from unrolled.data.encodings._spelling import Spelling, reads_letters
 from unrolled.data.encodings._stored import load
 from unrolled.data.encodings._stored_tokens import StoredTokens, level_of, spelling_of, stored_appended, stored_letters
-from unrolled.data.encodings._texts import checked, filled, filled_texts, normal_for, open_texts, starts
+from unrolled.data.encodings._texts import checked, filled, filled_texts, open_texts, starts
 from unrolled.data.encodings._vocabulary import VocabularyOptions
-from unrolled.data.encodings._words import Words
+from unrolled.data.encodings._words import WordCounts, Words
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.errors import DataError, ModelError, UsageError, named
 
-__all__ = ["ListOptions", "TokenLists"]
+__all__ = ["ItemStatistics", "ListOptions", "TokenLists"]
 
 _EVENT = re.compile(r"[tpd]\d{1,3}")  # see `unrolled.music.events`
 _KEYS = 128  # of MIDI
@@ -99,24 +99,27 @@ class TokenLists:
         return 70 if has_time(array.type) and is_text(array.type.value_type) else 0
 
     @classmethod
-    def fit(cls, array: pa.ChunkedArray, options: ListOptions, role: Role, where: Where) -> Self:
+    def fit(cls, array: pa.ChunkedArray, options: ListOptions, role: Role, where: Where) -> TokenLists:
         """Learn the vocabulary.
 
         Raises:
             DataError: the column does not hold lists of texts or whole numbers, or a text is not UTF-8.
         """
-        cells = filled(array, where, items=True)
-        normal = normal_for(options.normalise, cells, role)
-        items = (piece.texts for piece in checked(cells, normal))
-        level = Words.fit(items, options.vocabulary, items=True, least=options.min_count)
-        lists = cls(level, role.framed, normal)
+        found = ItemStatistics(options, role)
+        found.add(array, where)
+        lists = found.fitted()
         if not reads_letters(options.letters, role):
             return lists
         if lists.keys is not None:
             raise UsageError(
                 f"{named('letters')} only works with words, but {where.column!r} holds the events of music"
             )
-        return replace(lists, spelling=Spelling.fit(piece.texts for piece in checked(cells, normal)))
+        return replace(lists, spelling=Spelling.fit(filled_texts(array, where, lists.normal, items=True)))
+
+    @classmethod
+    def statistics(cls, options: ListOptions, role: Role) -> ItemStatistics | None:
+        """What the vocabulary is made of, to be collected part by part; letters are learned from all items at once."""
+        return None if options.letters else ItemStatistics(options, role)
 
     @property
     def spec(self) -> Discrete:
@@ -284,3 +287,29 @@ class TokenLists:
     def _ids(self, items: list[str]) -> np.ndarray:
         texts = [normal_text(item, self.normal) for item in items]
         return self.level.encode(pa.array(texts, pa.large_string()))[0]
+
+
+class ItemStatistics:
+    """Collects the items of the training split part by part."""
+
+    def __init__(self, options: ListOptions, role: Role) -> None:
+        self._options, self._framed = options, role.framed
+        self._asked: Normal | None = options.normalise or ("nfc" if role.read else None)
+        self._forms, self._counts = KeptForm(), WordCounts()
+
+    def add(self, array: pa.ChunkedArray, where: Where) -> None:
+        """Add the next part.
+
+        Raises:
+            DataError: the column does not hold lists of texts or whole numbers, or a text is not UTF-8.
+        """
+        for piece in checked(filled(array, where, items=True), self._asked or "none"):
+            if self._asked is None:
+                self._forms.add(piece.texts)
+            self._counts.add(piece.texts)
+
+    def fitted(self) -> TokenLists:
+        """The encoding; the items have the form that is kept, so that they were counted in it."""
+        options = self._options
+        level = Words.of(self._counts.found(), options.vocabulary, items=True, least=options.min_count)
+        return TokenLists(level, self._framed, self._asked or self._forms.found())

@@ -24,7 +24,17 @@ from unrolled.data.encodings._level import SPECIALS
 from unrolled.data.encodings._marks import UNKNOWN_WORD, cut_at_signs, may_fold
 from unrolled.data.encodings._pieces import raw
 
-__all__ = ["MANY", "Words", "are_codes", "count_words", "counted_words", "most_frequent", "split_words", "word_ids"]
+__all__ = [
+    "MANY",
+    "WordCounts",
+    "Words",
+    "are_codes",
+    "count_words",
+    "counted_words",
+    "most_frequent",
+    "split_words",
+    "word_ids",
+]
 
 _ASCII = 0x80
 MANY = 10_000  # words in all, with repetitions
@@ -143,15 +153,31 @@ def count_words(texts: Iterable[pa.Array], items: bool) -> Counter[str]:
 
 def counted_words(parts: Iterable[pa.Array]) -> Counter[str]:
     """How often each word occurs in arrays of words."""
-    found = pa.table({"values": pa.array([], pa.large_string()), "counts": pa.array([], pa.int64())})
-    waiting = [found]
+    counts = WordCounts()
     for part in parts:
-        values, numbers = pc.value_counts(part.cast(pa.large_string())).flatten()
-        waiting.append(pa.table({"values": values, "counts": numbers}))
-        if sum(map(len, waiting)) > max(_WAITING, 2 * len(found)):
-            waiting = [found := _added(waiting)]
-    found = _added(waiting)
-    return Counter(dict(zip(found["values"].to_pylist(), found["counts"].to_pylist(), strict=True)))
+        counts.add(part)
+    return counts.found()
+
+
+class WordCounts:
+    """How often each word occurs in arrays of words that come one after another."""
+
+    def __init__(self) -> None:
+        self._found = pa.table({"values": pa.array([], pa.large_string()), "counts": pa.array([], pa.int64())})
+        self._waiting = [self._found]
+
+    def add(self, words: pa.Array) -> None:
+        """Count some more words."""
+        values, numbers = pc.value_counts(words.cast(pa.large_string())).flatten()
+        self._waiting.append(pa.table({"values": values, "counts": numbers}))
+        if sum(map(len, self._waiting)) > max(_WAITING, 2 * len(self._found)):
+            self._found = _added(self._waiting)
+            self._waiting = [self._found]
+
+    def found(self) -> Counter[str]:
+        """The counts of all words so far, in the order in which they come first."""
+        found = _added(self._waiting)
+        return Counter(dict(zip(found["values"].to_pylist(), found["counts"].to_pylist(), strict=True)))
 
 
 def _added(tables: list[pa.Table]) -> pa.Table:

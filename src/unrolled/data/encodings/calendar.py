@@ -86,6 +86,11 @@ class Calendar:
         calendar.encode(array, where)
         return calendar
 
+    @classmethod
+    def statistics(cls, options: Part, role: Role, where: Where, *, time: bool) -> CalendarStatistics:
+        """Nothing is collected: each part is only looked at."""
+        return CalendarStatistics(time)
+
     @property
     def spec(self) -> Continuous:
         """Six numbers: sine and cosine on each of three circles."""
@@ -137,6 +142,25 @@ class Calendar:
     def report(self) -> str:
         """A one-line summary."""
         return "calendar: time of day, day of the week, day of the year"
+
+
+class CalendarStatistics:
+    """Looks at the times of the training split part by part."""
+
+    def __init__(self, time: bool) -> None:
+        self._calendar = Calendar(time)
+
+    def add(self, array: pa.ChunkedArray, where: Where) -> None:
+        """Look at the next part.
+
+        Raises:
+            DataError: a value is not a date or time.
+        """
+        self._calendar.encode(array, where)
+
+    def fitted(self) -> Calendar:
+        """The encoding."""
+        return self._calendar
 
 
 def _points(flat: pa.ChunkedArray, fail: Fail) -> np.ndarray:

@@ -127,7 +127,7 @@ class Category:
         return found.fitted()
 
     @classmethod
-    def statistics(cls, options: Category.Options, role: Role, where: Where) -> LabelStatistics:
+    def statistics(cls, options: Category.Options, role: Role, where: Where, *, time: bool = False) -> LabelStatistics:
         """The labels, to be collected part by part."""
         return LabelStatistics(options.missing == "impute", role, where)
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from unrolled.batch import Continuous
 from unrolled.data.encodings._cells import Cells, live, open_cells, plain
 from unrolled.data.encodings._missing import MissingOptions
-from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
+from unrolled.data.encodings._scaling import ScaleStatistics, Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.data.io.timestamps import moment, moments
@@ -76,9 +76,14 @@ class Elapsed:
         Raises:
             DataError: the column does not hold lists of times or numbers, or a time is earlier than the previous one.
         """
-        (passed, missing, cells), impute = _open(array, where), options.missing == "impute"
-        missing = examine(passed, missing, impute, cells.error)
-        return cls(Scaling.fit(np.log1p(passed), missing, timed=False, target=role.closed, impute=impute))
+        found = cls.statistics(options, role, where)
+        found.add(array, where)
+        return cls(found.scaling())
+
+    @classmethod
+    def statistics(cls, options: Elapsed.Options, role: Role, where: Where, *, time: bool = True) -> ElapsedStatistics:
+        """What a scale is made of, to be collected part by part."""
+        return ElapsedStatistics(options.missing == "impute", target=role.closed)
 
     @property
     def spec(self) -> Continuous:
@@ -144,6 +149,30 @@ class Elapsed:
     def report(self) -> str:
         """A one-line summary."""
         return f"time since the previous event, typically {np.expm1(self.scaling.mean[0]):.4g} s"
+
+
+class ElapsedStatistics:
+    """Collects the times of the training split part by part."""
+
+    def __init__(self, impute: bool, *, target: bool) -> None:
+        self._impute, self._target, self._scale = impute, target, ScaleStatistics(1)
+
+    def add(self, array: pa.ChunkedArray, where: Where) -> None:
+        """Add the next part.
+
+        Raises:
+            DataError: as `Elapsed.fit`.
+        """
+        passed, missing, cells = _open(array, where)
+        self._scale.add(np.log1p(passed), examine(passed, missing, self._impute, cells.error))
+
+    def scaling(self) -> Scaling:
+        """The scale."""
+        return self._scale.fitted(timed=False, target=self._target, impute=self._impute)
+
+    def fitted(self) -> Elapsed:
+        """The encoding."""
+        return Elapsed(self.scaling())
 
 
 def _sort() -> str:

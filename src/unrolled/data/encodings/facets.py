@@ -308,5 +308,10 @@ class Streamed(Protocol):
     """The facet of a kind whose encoding can be fitted part by part, and is the same to the bit as from all at once."""
 
     @classmethod
-    def statistics(cls, options: Any, role: Role, where: Where) -> Statistics | None:
-        """What collects, or ``None`` if with these options the column must be seen whole; the arguments are `fit`'s."""
+    def statistics(cls, options: Any, role: Role, where: Where, *, time: bool) -> Statistics | None:
+        """What collects, or ``None`` if with these options the column must be seen whole.
+
+        Args:
+            options, role, where: as for `fit`.
+            time: whether a cell is a list.
+        """

@@ -83,7 +83,7 @@ class Number:
         return found.fitted()
 
     @classmethod
-    def statistics(cls, options: Number.Options, role: Role, where: Where) -> NumberStatistics:
+    def statistics(cls, options: Number.Options, role: Role, where: Where, *, time: bool = False) -> NumberStatistics:
         """What a scale is made of, to be collected part by part."""
         return NumberStatistics(options.missing == "impute", role, where)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from unrolled.batch import Continuous
 from unrolled.data.encodings._cells import Cells, floats, live, open_cells, parse_float, plain, plain_numbers
 from unrolled.data.encodings._missing import MissingOptions
-from unrolled.data.encodings._scaling import Scaling, StoredScaling, examine
+from unrolled.data.encodings._scaling import ScaleStatistics, Scaling, StoredScaling, examine
 from unrolled.data.encodings._stored import load
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
 from unrolled.data.io.number_types import is_number
@@ -87,15 +87,14 @@ class Series:
         Raises:
             DataError: a value is not a finite number, steps differ in width, or there are no steps.
         """
-        (values, missing, cells), impute = _open(array, where, None), options.missing == "impute"
-        missing = examine(values, missing, impute, cells.error)
-        if role.closed and missing.all():
-            raise DataError("has no numbers", file=where.file, column=where.column, hint="choose another target")
-        known = values[~missing]
-        binary = bool(((known == 0) | (known == 1)).all())
-        scaling = Scaling.fit(values, missing, timed=True, target=role.closed, impute=impute, scaled=not binary)
-        assert len(role.channels) in (0, values.shape[1])
-        return cls(scaling, list(role.channels) or [f"c{channel}" for channel in range(values.shape[1])], binary)
+        found = cls.statistics(options, role, where)
+        found.add(array, where)
+        return cls(*found.learned())
+
+    @classmethod
+    def statistics(cls, options: Series.Options, role: Role, where: Where, *, time: bool = True) -> SeriesStatistics:
+        """What the scales are made of, to be collected part by part."""
+        return SeriesStatistics(options.missing == "impute", role, where)
 
     @property
     def mean(self) -> np.ndarray:
@@ -231,6 +230,70 @@ class Series:
         missing = f", {self.scaling.missing} missing" if self.scaling.missing else ""
         channels = counted(len(self.channels), "channel")
         return f"series of {channels}, {scale}{missing}"
+
+
+class SeriesStatistics:
+    """Collects the channels of the training split part by part."""
+
+    def __init__(self, impute: bool, role: Role, where: Where) -> None:
+        self._impute, self._role, self._where = impute, role, where
+        self._scale: ScaleStatistics | None = None
+        self._width = self._before = 0  # channels, and the missing steps before the first that shows how many
+        self._binary = True
+
+    def add(self, array: pa.ChunkedArray, where: Where) -> None:
+        """Add the next part.
+
+        Raises:
+            DataError: a value is not a finite number, or steps differ in width.
+        """
+        if self._scale is None and not _has_steps(array):
+            self._before += len(pc.list_flatten(plain(array)))
+            return
+        values, missing, cells = _open(array, where, self._width or None)
+        missing = examine(values, missing, self._impute, cells.error)
+        if self._scale is None:
+            self._width = values.shape[1]
+            self._scale = ScaleStatistics(self._width)
+            self._scale.add(*_nothing(self._before, self._width))
+        self._scale.add(values, missing)
+        known = values[~missing]
+        self._binary = self._binary and bool(((known == 0) | (known == 1)).all())
+
+    def learned(self) -> tuple[Scaling, list[str], bool]:
+        """The scales, the names of the channels, and whether nothing is scaled.
+
+        Raises:
+            DataError: there are no steps, or a target has no numbers.
+        """
+        where, role = self._where, self._role
+        if self._scale is None:
+            raise DataError("has no steps", file=where.file, column=where.column)
+        if role.closed and not self._scale.known:
+            raise DataError("has no numbers", file=where.file, column=where.column, hint="choose another target")
+        scaling = self._scale.fitted(timed=True, target=role.closed, impute=self._impute)
+        if self._binary:
+            scaling = replace(scaling, mean=np.zeros(self._width), std=np.ones(self._width))
+        assert len(role.channels) in (0, self._width)
+        return scaling, list(role.channels) or [f"c{channel}" for channel in range(self._width)], self._binary
+
+    def fitted(self) -> Series:
+        """The encoding.
+
+        Raises:
+            DataError: there are no steps, or a target has no numbers.
+        """
+        return Series(*self.learned())
+
+
+def _has_steps(array: pa.ChunkedArray) -> bool:
+    steps = pc.list_flatten(plain(array)) if has_time(array.type) else array
+    return steps.null_count < len(steps) or not has_time(steps.type)
+
+
+def _nothing(steps: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Missing steps."""
+    return np.full((steps, width), np.nan), np.ones((steps, width), bool)
 
 
 def _open(array: pa.ChunkedArray, where: Where, width: int | None) -> tuple[np.ndarray, np.ndarray, Cells]:

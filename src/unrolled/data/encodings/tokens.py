@@ -2,9 +2,8 @@
 
 Ids 0, 1 and 2 are ``<unknown>``, ``<begin>`` and ``<end>``. Decoding restores a text of known tokens exactly, with its
 blanks and its case, in the Unicode normal form of the training texts. Only the words of a column that is only read are
-folded: lower case, single spaces, addresses and mentions as ``<url>`` and ``<user>``.
-
-Lists have their own encoding of the same kind, in `unrolled.data.encodings._token_lists`.
+folded: lower case, single spaces, addresses and mentions as ``<url>`` and ``<user>``. Lists have their own encoding of
+the same kind, in `unrolled.data.encodings._token_lists`.
 """
 
 from __future__ import annotations
@@ -40,6 +39,7 @@ from unrolled.data.encodings._unspaced import are_single_words, needs_characters
 from unrolled.data.encodings._words import Words, split_words
 from unrolled.data.encodings._written_words import WrittenWords
 from unrolled.data.encodings.encoding import Encoded, Role, Traits, Where, has_time
+from unrolled.data.encodings.facets import Statistics
 from unrolled.errors import DataError, UsageError, did_you_mean, named
 
 __all__ = ["Tokens"]
@@ -149,15 +149,16 @@ class Tokens:
         return cls(level, role.framed, normal, Spelling.fit(split_words(part, lower=False)[0] for part in texts()))
 
     @classmethod
-    def statistics(cls, options: Tokens.Options, role: Role, where: Where) -> TextStatistics | None:
-        """What the vocabulary of texts that are only read is made of, to be collected part by part."""
+    def statistics(cls, options: Tokens.Options, role: Role, where: Where, *, time: bool) -> Statistics | None:
+        """What the vocabulary of lists, or of texts that are only read, is made of, to be collected part by part."""
+        if time:
+            return TokenLists.statistics(options, role)
         level = options.tokens or role.tokens
         if role.encoder is not None or not role.read or role.framed or options.letters or level.endswith(".json"):
             return None
-        by_letters = None if options.tokens else _BY_LETTERS.get(level)
-        wanted = Wanted(level, by_letters, options.vocabulary, options.min_count)
+        split = Wanted(level, None if options.tokens else _BY_LETTERS.get(level), options.vocabulary, options.min_count)
         normal: Normal = "none" if level == "bytes" else options.normalise or "nfc"
-        return TextStatistics(wanted, normal, lambda level: cls(level, framed=False, normal=normal))
+        return TextStatistics(split, normal, lambda level: cls(level, framed=False, normal=normal))
 
     @property
     def spec(self) -> Discrete:

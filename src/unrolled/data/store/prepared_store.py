@@ -35,6 +35,7 @@ __all__ = ["INDEX", "Name", "Store", "Writer"]
 INDEX = STORED
 Name = Literal["train", "valid", "test", "whole"]
 _LARGEST_INDEX = 1 << 26
+_SCRATCH = "scratch"
 
 
 class StoredSplit(Stored):
@@ -252,6 +253,11 @@ class Writer:
             kept.close()
         self._stack.close()
 
+    @property
+    def scratch(self) -> Path:
+        """A folder for files that are needed only until the store is finished."""
+        return self._folder / _SCRATCH
+
     def append(self, split: Name, part: Examples) -> None:
         """Append encoded rows to a split."""
         with space_errors(self._final):
@@ -274,6 +280,7 @@ class Writer:
             encodings: the files of the encodings, by name.
         """
         with space_errors(self._final):
+            discard(self.scratch)
             (self._folder / "encodings").mkdir()
             for name, content in encodings.items():
                 _write(self._folder / "encodings" / name, content)

@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 
 from unrolled.data.tables.sequences import Sequences
 from unrolled.data.tables.split import list_lengths, split_lists
-from unrolled.errors import DataError, UsageError, counted, named
+from unrolled.errors import DataError, Origin, UsageError, counted, named
 
-__all__ = ["hold_out_forecasts"]
+__all__ = ["hold_out_forecasts", "most_held", "steps_held", "too_short", "unknown_at_the_end"]
 
 _ENOUGH = 500_000  # steps that are held out, however many more the horizons of very many series would take
 
@@ -44,18 +44,28 @@ def hold_out_forecasts(
     """
     if not 0 < fraction < 1:
         raise UsageError(f"the share to hold out must be between 0 and 1, not {fraction}")
-    unknown = _unknown_at_the_end(sequences, targets)
+    unknown = unknown_at_the_end(sequences, targets)
 
     def held(lengths: np.ndarray) -> np.ndarray:
         known = lengths - np.minimum(unknown, lengths)
-        share = np.maximum(np.round(known * fraction).astype(np.int64), horizon)
-        share = np.minimum(share, known - horizon - 1)  # what is left holds a first step and a whole forecast
-        found = np.where(share < horizon, 0, share + unknown)
-        if not found.any():
-            raise _too_short(sequences, int(known.max(initial=0)), horizon)
-        return _chosen(found, max(_ENOUGH, int(fraction * known.sum())), seed)
+        share = steps_held(known, fraction, horizon)
+        if not share.any():
+            raise too_short(sequences.origin, int(known.max(initial=0)), horizon)
+        return _chosen(np.where(share > 0, share + unknown, 0), most_held(int(known.sum()), fraction), seed)
 
     return split_lists(sequences, held, "enough steps", targets)
+
+
+def steps_held(known: np.ndarray, fraction: float, horizon: int) -> np.ndarray:
+    """How many of the ``known`` steps of each series are held out: 0 of one that is too short."""
+    share = np.maximum(np.round(known * fraction).astype(np.int64), horizon)
+    share = np.minimum(share, known - horizon - 1)  # what is left holds a first step and a whole forecast
+    return np.where(share < horizon, 0, share)
+
+
+def most_held(known: int, fraction: float) -> int:
+    """How many steps are held out at most, of so many ``known`` ones."""
+    return max(_ENOUGH, int(fraction * known))
 
 
 def _chosen(held: np.ndarray, most: int, seed: int) -> np.ndarray:
@@ -67,18 +77,19 @@ def _chosen(held: np.ndarray, most: int, seed: int) -> np.ndarray:
     return np.where(np.isin(np.arange(len(held)), kept), held, 0)
 
 
-def _too_short(sequences: Sequences, longest: int, horizon: int) -> DataError:
+def too_short(origin: Origin, longest: int, horizon: int) -> DataError:
+    """The error where no series is long enough to be held out from."""
     where = f"the longest series has {counted(longest, 'step')} with a known target"
     least = f"{named('valid')} 0, which trains without validation" if longest > horizon else "give longer series"
     return DataError(
         f"{where}, but to forecast {counted(horizon, 'step')} takes {2 * horizon + 1}: {horizon} to "
         "validate on, and the others to learn from",
-        file=sequences.origin,
+        file=origin,
         hint=f"try {named('horizon')} {(longest - 1) // 2}, or {least}" if longest > 2 else least,
     )
 
 
-def _unknown_at_the_end(sequences: Sequences, targets: tuple[str, ...]) -> np.ndarray:
+def unknown_at_the_end(sequences: Sequences, targets: tuple[str, ...]) -> np.ndarray:
     """(rows,) int64: the number of steps at the end of each row at which all ``targets`` are missing."""
     found: list[np.ndarray] = []
     for name in targets:

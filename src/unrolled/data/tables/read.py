@@ -8,25 +8,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings._alphabets import Name
 from unrolled.data.encodings.encoding import ENCODINGS, has_time, traits_of
 from unrolled.data.io.blobs import NAMES
-from unrolled.data.io.column_names import names_a_part_of_time
-from unrolled.data.io.number_types import is_number
 from unrolled.data.io.remote import near
 from unrolled.data.io.timestamps import duration
 from unrolled.data.tables.composed import DATE, with_clock, with_date_of_numbers, with_key, with_seconds
 from unrolled.data.tables.dated import with_dates
 from unrolled.data.tables.file_names import FILE, each_is_a_series
+from unrolled.data.tables.found_steps import with_steps_found
 from unrolled.data.tables.grouping import group_steps
 from unrolled.data.tables.groups_of_rows import said_of_groups
 from unrolled.data.tables.identifiers import identifiers, index_columns, is_time
 from unrolled.data.tables.opened import Reading
 from unrolled.data.tables.record import FIELDS, as_steps
-from unrolled.data.tables.row_layout import find_layout
 from unrolled.data.tables.sequences import Sequences, infer_kinds, unusable
 from unrolled.data.tables.sets import separators_of, split_sets
 from unrolled.data.tables.source import open_blocks, open_source
@@ -37,7 +34,6 @@ from unrolled.errors import DataError, Origin, UsageError, did_you_mean, lacking
 __all__ = ["read", "read_blocks"]
 
 _BLOCK = 1 << 24  # bytes
-_DAYS = 366  # most parts of a date: the days of a year
 
 
 def read(
@@ -89,6 +85,8 @@ def read_blocks(
     timed: Mapping[str, bool],
     alphabet: Name | None = None,
     size: int = _BLOCK,
+    *,
+    apart: bool = False,
 ) -> Iterator[Sequences]:
     """`read` for a trained model, block by block: files whose reader can are never in memory as a whole.
 
@@ -98,17 +96,18 @@ def read_blocks(
     Args:
         source, config, steps, wanted, timed, alphabet: as for `read`.
         size: bytes of a block, about.
+        apart: whether rows that are steps are left apart, to be grouped later.
 
     Raises:
         DataError, UsageError: as in `read`.
     """
-    if config.by or config.order or config.fields or steps:
+    if not apart and (config.by or config.order or config.fields or steps):
         yield read(source, config, steps, wanted, timed, alphabet)
         return
     first, origin = 0, None
     with near(source) as here:
         for reading in open_blocks(here.source, config, alphabet, size):
-            part = _arranged(reading.at(here), config, steps, wanted, timed)
+            part = _arranged(reading.at(here), config, steps, wanted, timed, apart=apart)
             first, origin = first if reading.origin == origin else 0, reading.origin
             part = replace(part, rows=np.arange(first, first + len(part))) if first else part
             first += len(part)
@@ -124,8 +123,9 @@ def _arranged(
     timed: Mapping[str, bool] | None,
     *,
     find_steps: bool = False,
+    apart: bool = False,
 ) -> Sequences:
-    """The sequences in what was opened; the arguments are those of `read`."""
+    """The sequences in what was opened; the arguments are those of `read` and `read_blocks`."""
     asked_for = {*config.target, *config.inputs, *wanted, *config.kinds, *(timed or ())}
     reading = _with_named_index(reading)
     reading = replace(reading, table=with_key(reading.table, config.by))
@@ -137,7 +137,7 @@ def _arranged(
     reading = _leave_ignored_out(reading, config)
     reading = _date(reading, config, later=timed is not None)
     if find_steps:
-        reading = _find_steps(reading, config, steps)
+        reading = with_steps_found(reading, config, steps)
         config = config.model_copy(update=dict(reading.settled))
         asked_for |= {*config.target, *config.inputs, *config.kinds}
     if timed is None:
@@ -148,7 +148,7 @@ def _arranged(
             reading = replace(reading, remarks=(*reading.remarks, *said_of_groups(reading.table.select(left))))
     reading = _with_sets(reading, config, steps, later=timed is not None)
     reading = _join_fields(reading, config)
-    reading = _group(reading, config, steps, wanted, timed)
+    reading = reading if apart else _group(reading, config, steps, wanted, timed)
     reading = _leave_aside(reading, asked_for)
     return _with_kinds(reading, config, steps, timed)
 
@@ -197,46 +197,6 @@ def _with_named_index(reading: Reading) -> Reading:
         return reading
     names = ["index" if name == nameless[0] else name for name in table.column_names]
     return replace(reading, table=table.rename_columns(names))
-
-
-def _find_steps(reading: Reading, config: DataConfig, steps: bool) -> Reading:
-    if config.order or config.fields:
-        return reading
-    wanted = {*config.inputs, *config.kinds}
-    found = find_layout(reading.table, config.target, reading.dropped, config.by, steps=steps, origin=reading.origin)
-    if not found.settled and not any(pa.types.is_temporal(kind) for kind in reading.table.schema.types):
-        made = with_date_of_numbers(reading.table, {*reading.dropped, *config.target})
-        if made.remark:
-            found = find_layout(made.table, config.target, reading.dropped, config.by, steps=steps)
-            if found.settled:
-                reading = replace(reading, table=made.table, remarks=(*reading.remarks, made.remark))
-                reading = reading.without({name: why for name, why in made.dropped.items() if name not in wanted})
-    settled = dict(found.settled)
-    reading = replace(reading, table=with_key(reading.table, settled.get("by")))
-    if "order" in settled and "inputs" not in settled and not (config.target or config.inputs):
-        settled |= _without_parts_of_time(reading, (settled["order"], settled.get("by", "")))
-    if "kinds" in settled:
-        settled["kinds"] = {**settled["kinds"], **config.kinds}
-    if config.inputs:
-        settled.pop("inputs", None)
-    return replace(reading, settled={**reading.settled, **settled}, remarks=(*reading.remarks, *found.remarks))
-
-
-def _without_parts_of_time(reading: Reading, keys: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """The target of a series of which some columns, such as ``weekday``, are known from the date: all others."""
-    table = reading.table
-    names = [
-        field.name for field in table.schema if field.name not in {*keys, *reading.dropped} and is_number(field.type)
-    ]
-    names = [name for name in names if name not in identifiers(table.select([name]), ())]
-    measured = tuple(name for name in names if not _is_part_of_time(table.column(name), name))
-    return {"target": measured} if measured and len(measured) < len(names) else {}
-
-
-def _is_part_of_time(column: pa.ChunkedArray, name: str) -> bool:
-    """Whether a column holds a part of a date, such as the weekday: its name says so, and it has few whole numbers."""
-    whole = pa.types.is_integer(column.type) and pc.count_distinct(column).as_py() <= _DAYS
-    return whole and names_a_part_of_time(name)
 
 
 def _names_of_rows(table: pa.Table, kept: Collection[str]) -> dict[str, str]:

@@ -1,0 +1,72 @@
+"""Rows of a large table, dealt to files by their key, so that the rows of a sequence can be gathered file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from unrolled.data.tables.keys import key_hashes
+from unrolled.storage.atomic import create
+
+__all__ = ["Partitions"]
+
+_MOST = 256  # files that are open at a time
+
+
+class Partitions:
+    """Files of rows; all rows with the same key are in one file, in their order.
+
+    Args:
+        folder: an empty folder for them.
+        by: the column of the keys.
+        count: how many files, ≥ 1; at most 256 are used.
+    """
+
+    def __init__(self, folder: Path, by: str, count: int) -> None:
+        self._folder, self._by, self._count = folder, by, min(count, _MOST)
+        self._writers: dict[int, tuple[pa.ipc.RecordBatchStreamWriter, pa.NativeFile]] = {}
+
+    def add(self, table: pa.Table) -> None:
+        """Deal the rows of ``table``, which has the columns of those before."""
+        parts = (key_hashes(table.column(self._by)) % np.uint64(self._count)).astype(np.uint16)
+        if self._count > 1:
+            table = table.take(pa.array(np.argsort(parts, kind="stable")))
+        counts = np.bincount(parts, minlength=self._count)
+        for part in np.flatnonzero(counts).tolist():
+            if part not in self._writers:
+                file = create(self._path(part))
+                self._writers[part] = pa.ipc.new_stream(file, table.schema), file
+            self._writers[part][0].write_table(table.slice(int(counts[:part].sum()), int(counts[part])))
+
+    def gather(self, group: Callable[[pa.Table], pa.Table]) -> None:
+        """Replace the rows of each file by the sequences that ``group`` makes of them."""
+        self.close()
+        for part in sorted(self._writers):
+            path = self._path(part)
+            grouped = group(_mapped(path)).combine_chunks()
+            with create(path.with_suffix(".grouped")) as file, pa.ipc.new_stream(file, grouped.schema) as writer:
+                writer.write_table(grouped)
+            del grouped
+            path.unlink()
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        """The sequences of each file, mapped, once they are gathered."""
+        for part in sorted(self._writers):
+            yield _mapped(self._path(part).with_suffix(".grouped"))
+
+    def close(self) -> None:
+        """Write what is left."""
+        for writer, file in self._writers.values():
+            if not file.closed:
+                writer.close()
+                file.close()
+
+    def _path(self, part: int) -> Path:
+        return self._folder / f"{part}.arrow"
+
+
+def _mapped(path: Path) -> pa.Table:
+    return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
