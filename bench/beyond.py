@@ -3,8 +3,8 @@
     python bench/beyond.py --rows 1e6 4e6 --form csv
     python bench/beyond.py --rows 2e3 2e4 --form audio
 
-The forms: tables as csv, parquet or jsonl; events, clicks of many people in the order of their times, and series, hourly
-measures one series after another, as csv; lines, a text file whose lines are documents; audio, a folder of recordings
+The forms: tables as csv, parquet or jsonl; events, clicks of many people in the order of their times, and series,
+hourly measures one series after another, as csv; lines, a text file whose lines are documents; audio, a folder of recordings
 of half a second.
 
 Each size runs in its own process, which is sampled every 10 ms. The figures are in docs/results.md, under Scale.
@@ -87,7 +87,7 @@ def write_series(path: Path, rows: int) -> None:
     hours = pa.array(np.datetime64("2024-01-01T00:00:00") + np.arange(2_000).astype("timedelta64[h]"))
     with path.open("wb") as file:
         file.write(b"meter,date,load\n")
-        for meter in range(0, rows // 2_000):
+        for meter in range(rows // 2_000):
             load = np.sin(np.arange(2_000) * 2 * np.pi / 24) + 0.3 * random.normal(size=2_000)
             table = pa.table({"meter": np.full(2_000, meter), "date": hours, "load": load.round(3)})
             write_csv(table, file, WriteOptions(include_header=False))
