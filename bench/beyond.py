@@ -4,8 +4,8 @@
     python bench/beyond.py --rows 2e3 2e4 --form audio
 
 The forms: tables as csv, parquet or jsonl; events, clicks of many people in the order of their times, and series,
-hourly measures one series after another, as csv; lines, a text file whose lines are documents; audio, a folder of recordings
-of half a second.
+hourly measures one series after another, as csv; lines, a text file whose lines are documents; audio, a folder of
+recordings of half a second.
 
 Each size runs in its own process, which is sampled every 10 ms. The figures are in docs/results.md, under Scale.
 """
