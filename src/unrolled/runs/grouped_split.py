@@ -116,6 +116,7 @@ class Sides:
         test = asked["test"].share if isinstance(asked["test"], Share) else 0.0
         for name, how in asked.items():
             if isinstance(how, LastStep):
+                how.check(name, config, roles)
                 rules[name], said[name] = partial(_last, counts), f"{name}: the last step of each sequence"
             elif isinstance(how, Share) and how.share:
                 rules[name], said[name] = _of_share(name, how.share, counts, origin, test)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,7 @@ _MOST = 256  # files that are open at a time
 
 
 class Partitions:
-    """Files of rows; all rows with the same key are in one file, in their order.
+    """Files of rows; all rows with the same key are in one file, in their order. A context manager that closes them.
 
     Args:
         folder: an empty folder for them.
@@ -27,7 +29,15 @@ class Partitions:
 
     def __init__(self, folder: Path, by: str, count: int) -> None:
         self._folder, self._by, self._count = folder, by, min(count, _MOST)
-        self._writers: dict[int, tuple[pa.ipc.RecordBatchStreamWriter, pa.NativeFile]] = {}
+        self._writers: dict[int, tuple[pa.ipc.RecordBatchStreamWriter, BinaryIO]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _, file in self._writers.values():
+            with contextlib.suppress(OSError):
+                file.close()
 
     def add(self, table: pa.Table) -> None:
         """Deal the rows of ``table``, which has the columns of those before."""
@@ -43,7 +53,9 @@ class Partitions:
 
     def gather(self, group: Callable[[pa.Table], pa.Table]) -> None:
         """Replace the rows of each file by the sequences that ``group`` makes of them."""
-        self.close()
+        for writer, file in self._writers.values():
+            writer.close()
+            file.close()
         for part in sorted(self._writers):
             path = self._path(part)
             grouped = group(_mapped(path)).combine_chunks()
@@ -56,13 +68,6 @@ class Partitions:
         """The sequences of each file, mapped, once they are gathered."""
         for part in sorted(self._writers):
             yield _mapped(self._path(part).with_suffix(".grouped"))
-
-    def close(self) -> None:
-        """Write what is left."""
-        for writer, file in self._writers.values():
-            if not file.closed:
-                writer.close()
-                file.close()
 
     def _path(self, part: int) -> Path:
         return self._folder / f"{part}.arrow"
