@@ -57,6 +57,13 @@ def series(meters: int, steps: int) -> dict[str, list[Any]]:
     }
 
 
+def one_long(meters: int, steps: int, most: int) -> dict[str, list[Any]]:
+    """Short series, and a long one whose rows stand among theirs."""
+    short, long = series(meters, steps), series(1, most)
+    long["meter"] = [99] * most
+    return {name: [*long[name][:70], *short[name], *long[name][70:]] for name in short}
+
+
 def marked(users: int, steps: int) -> dict[str, list[Any]]:
     """A state in each step, and a kind and an age of each user."""
     count = users * steps
@@ -165,6 +172,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "clicks, last": (clicks(30, 300), {**CLICKS, "valid": "last"}),
     "clicks, few": (clicks(4, 300), CLICKS),
     "series": (series(12, 25), SERIES),
+    "series, one long": (one_long(9, 8, 160), SERIES),
     "series, channels": (series(12, 25), {**SERIES, "target": ("load", "warm"), "test": 0.2}),
     "series, calendar": (series(12, 25), {**SERIES, "inputs": ("date", "load"), "kinds": {"date": "calendar"}}),
     "series, known ahead": (series(12, 25), {**SERIES, "known_ahead": ("warm",)}),
