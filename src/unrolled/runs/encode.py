@@ -11,6 +11,7 @@ from unrolled.data.encodings.facets import Reusable
 from unrolled.data.examples.examples import Examples
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.io.mapped import free_memory
+from unrolled.data.store.encoded_parts import encoded_in_parts
 from unrolled.data.store.prepared_store import Store
 from unrolled.data.tables.sequences import Sequences
 from unrolled.errors import DataError, named
@@ -106,7 +107,7 @@ def _encoded(
         write_file(folder / "encodings" / name, content)
     judged: dict[str, Examples] = {}
     for role, part in splits.held_out().items():  # test too, so that errors in it are found before hours of training
-        judged[role] = coder.encode(part, cache=folder / "cache" / role)
+        judged[role] = encoded_in_parts(coder, part, folder / "cache" / role)
         for line in coder.notes(part, judged[role]):
             say(f"{role}, {line}")
     return Encoded(config, measured, train, judged, splits)

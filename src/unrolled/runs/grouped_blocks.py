@@ -223,11 +223,12 @@ def prepare_steps(place: Place, known: Known, config: RunConfig, preparation: Pr
     with Writer(place.folder, place.key, place.marks) as writer:
         with space_errors(place.folder):
             writer.scratch.mkdir()
-            parts = Partitions(writer.scratch, str(known.data.by), _count(known.sequences.table, size))
-            for rows in steps.rows():
-                parts.add(rows)
-                del rows
-            parts.gather(steps.group)
+            count = _count(known.sequences.table, size)
+            with Partitions(writer.scratch, str(known.data.by), count) as parts:
+                for rows in steps.rows():
+                    parts.add(rows)
+                    del rows
+                parts.gather(steps.group)
         sides = _sides(steps, parts, config)
         coder = _fitted(steps, parts, sides, known.roles, preparation)
         for line in coder.reports():

@@ -22,7 +22,7 @@ from unrolled.data.tables.keyed_split import Ends, drawn
 from unrolled.data.tables.keys import key_hashes
 from unrolled.data.tables.sequences import Sequences
 from unrolled.data.tables.split import hold_out_last, list_lengths
-from unrolled.errors import DataError, Origin, named
+from unrolled.errors import DataError, Origin, counted, named
 from unrolled.runs.config import RunConfig
 from unrolled.runs.splits import LastStep, Share, check_long_enough, default_share, parse, without_validation
 
@@ -116,6 +116,7 @@ class Sides:
         test = asked["test"].share if isinstance(asked["test"], Share) else 0.0
         for name, how in asked.items():
             if isinstance(how, LastStep):
+                how.check(name, config, roles)
                 rules[name], said[name] = partial(_last, counts), f"{name}: the last step of each sequence"
             elif isinstance(how, Share) and how.share:
                 rules[name], said[name] = _of_share(name, how.share, counts, origin, test)
@@ -142,8 +143,8 @@ def _of_share(name: str, share: float, counts: Counts, origin: Origin, test: flo
         ends = Ends.of(counts.lengths, share, form.horizon, _targets(counts.roles))
         if not ends.some:
             raise too_short(origin, max(counts.lengths, default=0), form.horizon)
-        some = "each of the" if ends.some == 1 else f"{100 * ends.some:.2g} % of the"
-        line = f"{name}: the last {100 * share:.2g} % of {some} series, {form.horizon} steps at least"
+        some = "each" if ends.some == 1 else f"{100 * ends.some:.2g} % of the"
+        line = f"{name}: the last {100 * share:.2g} % of {some} series, {counted(form.horizon, 'step')} at least"
         return partial(_ends, ends, counts, use), line
     if not form.whole and counts.rows < (_FEW if form.continues else 2):
         return partial(_end_of_few, counts, share), f"{name}: the last {100 * share:.2g} % of each sequence"

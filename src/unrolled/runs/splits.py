@@ -167,17 +167,25 @@ class FileSplit:
 class LastStep:
     """Holds out the last step of each sequence; all steps before it are its history."""
 
-    def apply(self, known: Sequences, role: str, config: RunConfig, roles: Roles) -> Parted:
-        """Split each sequence of ``known`` before its last step.
+    def check(self, role: str, config: RunConfig, roles: Roles) -> None:
+        """Refuse a task that does not predict the next step of a sequence.
 
         Raises:
-            UsageError: the task does not predict the next step of a sequence.
+            UsageError: it does not.
         """
         if not roles.form.predicts_next:
             raise UsageError(
                 f"{named(role)} = 'last' only works where the next step of a sequence is predicted; this run's task is "
                 f"{config.task.name!r}"
             )
+
+    def apply(self, known: Sequences, role: str, config: RunConfig, roles: Roles) -> Parted:
+        """Split each sequence of ``known`` before its last step.
+
+        Raises:
+            UsageError: the task does not predict the next step of a sequence.
+        """
+        self.check(role, config, roles)
         left, part = hold_out_last(known)
         steps = pc.list_value_length(part.column(roles.joined[0] if roles.joined else roles.target))
         asked = pc.sum(pc.greater(steps, pa.array(part.first))).as_py()

@@ -20,6 +20,7 @@ from torch import Tensor
 from unrolled.baselines._arrays import target_of
 from unrolled.baselines._forecasts import answered_windows, known_so_far, means
 from unrolled.baselines._season import repeating
+from unrolled.baselines._subsample import for_fitting
 from unrolled.batch import Batch
 from unrolled.data.examples.examples import Examples
 from unrolled.tasks._spread import growth, independent
@@ -30,6 +31,7 @@ SHARE = 0.8  # of the values that an interval holds
 _GAUSSIAN = 1.2815515655446004  # half the width of such an interval of a Gaussian, in deviations
 _KNOTS = 24  # steps ahead at which widths are kept
 _CELLS = 4_000_000  # errors of simple forecasts
+_MOST_LEARNED = 10_000_000  # numbers of the training split from which they are measured
 _MOST_HELD = 20_000_000  # errors of the validation split
 _PRIOR = 2.0  # independent errors as which the training split counts
 _MANY = 50.0  # independent errors from which both sides are measured apart
@@ -92,9 +94,10 @@ def errors_of_simple_forecasts(train: Examples, season: int) -> Errors | None:
         train: the training split.
         season: m, or 1.
     """
+    train = for_fitting(train, _MOST_LEARNED)
     otherwise = means(train)
     known, channels = known_so_far(train, otherwise), len(otherwise)
-    windows = len(train.window_ends()[0])
+    windows = len(train.windows())
     stride = 1 + windows * train.horizon * channels // _CELLS
     while stride > 1 and season > 1 and math.gcd(stride, season) > 1:
         stride += 1

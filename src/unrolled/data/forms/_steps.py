@@ -9,6 +9,8 @@ import numpy as np
 
 from unrolled.data.encodings.encoding import Encoded
 from unrolled.data.forms.form import BatchSettings, EncodedSplit
+from unrolled.data.plans.counted import Questions
+from unrolled.data.plans.order import in_parts
 from unrolled.data.plans.windows import Lanes, Plan, Rows
 
 __all__ = ["StepPlans", "steps_from"]
@@ -40,15 +42,17 @@ class StepPlans:
         return self.questions(steps)
 
     def window(self, split: EncodedSplit, bptt: int | None) -> int | None:
-        longest = int(split.steps().max(initial=0))
-        return bptt or (self.k1 if longest > self.long else None)
+        if bptt:
+            return bptt
+        lengths = split.lengths()
+        return self.k1 if any((lengths[rows] > self.long).any() for rows in in_parts(len(lengths))) else None
 
     def training(self, split: EncodedSplit, settings: BatchSettings, epoch: int) -> Plan:
-        questions, window = self.questions(split.steps()), self.window(split, settings.bptt)
+        window = self.window(split, settings.bptt)
         if window:
-            return Lanes(questions, settings.batch, window, settings.seed, epoch)
+            return Lanes(self.questions(split.steps()), settings.batch, window, settings.seed, epoch)
         return Rows(
-            questions,
+            Questions(split.lengths(), self.later),
             settings.batch,
             settings.seed,
             epoch,

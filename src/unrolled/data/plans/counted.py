@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Counted", "Pieced", "Spans", "WindowEnds"]
+from unrolled.data.plans.order import Lengths
+
+__all__ = ["Counted", "Pieced", "Questions", "Spans", "WindowEnds"]
 
 
 class Counted:
@@ -76,6 +78,29 @@ class Pieced:
         lengths = self._lengths[rows]
         counts = -(-lengths // self._steps)
         return rows, nth * lengths // counts, (nth + 1) * lengths // counts
+
+
+class Questions:
+    """The steps of rows that ask for the value some steps later, looked up.
+
+    Args:
+        lengths: the steps of each row.
+        later: after how many steps the value stands; a shorter row asks nothing.
+
+    Example:
+        >>> Questions(np.array([3, 0]), 1)[np.array([0, 1])]
+        array([2, 0])
+    """
+
+    def __init__(self, lengths: Lengths, later: int) -> None:
+        self._lengths, self._later = lengths, later
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        found: np.ndarray = np.maximum(self._lengths[rows] - self._later, 0)
+        return found
 
 
 class Spans:

@@ -6,6 +6,7 @@ Axes: P places that are looked up.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +14,10 @@ import numpy.typing as npt
 
 from unrolled.data.io.hashed import hashed, mixed
 
-__all__ = ["Coins", "Lengths", "Listed", "Order", "Permuted", "Pools", "cuts", "rows_of_pool"]
+__all__ = ["Coins", "Lengths", "Listed", "Order", "Permuted", "Pools", "cuts", "in_parts", "rows_of_pool"]
 
 _POOL = 64  # batches sorted by length together: little padding, but the order stays random
+_AT_ONCE = 1 << 17  # rows of which something is asked together
 _ROUNDS = 10  # six shuffle few places unevenly
 _SOME = 100_000  # rows whose mean length is taken for that of all
 _POOLS = 1 << 32  # a key that no epoch has: the orders within the pools differ from that of the rows
@@ -27,6 +29,11 @@ class Lengths(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
+
+
+def in_parts(count: int) -> Iterator[np.ndarray]:
+    """0 … ``count`` - 1 in parts that take little memory."""
+    return (np.arange(at, min(at + _AT_ONCE, count)) for at in range(0, count, _AT_ONCE))
 
 
 class Order(Protocol):

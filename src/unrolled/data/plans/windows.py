@@ -13,7 +13,6 @@ Axes: B rows of a batch, N sequences.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Protocol
@@ -22,7 +21,7 @@ import numpy as np
 
 from unrolled.data.plans.block_order import drawn
 from unrolled.data.plans.counted import Pieced
-from unrolled.data.plans.order import Coins, Lengths, Listed, Order, Pools
+from unrolled.data.plans.order import Coins, Lengths, Listed, Order, Pools, in_parts
 from unrolled.data.plans.segments import Segments, Transform
 from unrolled.data.plans.strands import Strands
 
@@ -133,9 +132,9 @@ class Rows:
         """The rows to read; ``None``: all of them, as in most data, which need not be listed."""
         if kept is not None:
             return None if kept.all() else np.flatnonzero(kept)
-        if keep_empty or all(self._asks(rows).all() for rows in _parts(len(self._lengths))):
+        if keep_empty or all(self._asks(rows).all() for rows in in_parts(len(self._lengths))):
             return None
-        return np.concatenate([rows[self._asks(rows)] for rows in _parts(len(self._lengths))])
+        return np.concatenate([rows[self._asks(rows)] for rows in in_parts(len(self._lengths))])
 
     def _asks(self, rows: np.ndarray) -> np.ndarray:
         return self._lengths[rows] > (0 if self._asked is None else self._asked[rows])
@@ -148,11 +147,6 @@ class Rows:
         starts = np.zeros_like(rows) if self._starts is None else self._starts[rows]
         scored = (np.zeros_like(rows) if self._asked is None else self._asked[rows]) - starts
         return Segments(rows, starts, self._lengths[rows], scored, np.ones(len(rows), bool))
-
-
-def _parts(count: int) -> Iterator[np.ndarray]:
-    """0 … ``count`` - 1 in parts that take little memory."""
-    return (np.arange(at, min(at + _MANY, count)) for at in range(0, count, _MANY))
 
 
 class Pieces:

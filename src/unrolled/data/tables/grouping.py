@@ -16,6 +16,7 @@ from unrolled.errors import IN_MEMORY, DataError, Origin, did_you_mean, named
 __all__ = ["codes", "group_steps"]
 
 _LARGEST_OFFSET = 2**31 - 1
+_BITS = 62  # of a number that sorts a row
 _MANY_ROWS = 20  # single steps that are no accident
 
 
@@ -51,7 +52,7 @@ def group_steps(
     table = wide(table)
     groups = np.zeros(table.num_rows, np.int64) if by is None else codes(_key(table, by, origin))
     places = np.arange(table.num_rows) if order is None else _sorted_places(_key(table, order, origin), order, origin)
-    places = places[np.argsort(groups[places], kind="stable")]
+    places = places[_in_groups(groups[places])]
     if (np.diff(places) != 1).any():  # most tables are already in order and are not copied
         table = table.take(pa.array(places))
     begins = np.flatnonzero(np.diff(groups[places], prepend=-1))
@@ -81,6 +82,16 @@ def group_steps(
             steps = change is not None
         columns[name] = _lists(column, offsets) if steps and name != by else column.take(pa.array(offsets[:-1]))
     return pa.table(columns)
+
+
+def _in_groups(groups: np.ndarray) -> np.ndarray:
+    """The order that puts equal numbers together and keeps theirs: a stable sort, of one number for each row."""
+    bits = max(len(groups) - 1, 0).bit_length()
+    if int(groups.max(initial=0)).bit_length() + bits > _BITS:
+        return np.argsort(groups, kind="stable")
+    keys = (groups << bits) | np.arange(len(groups))
+    keys.sort()
+    return keys & ((1 << bits) - 1)
 
 
 def _key(table: pa.Table, name: str, origin: Origin) -> pa.ChunkedArray:
