@@ -30,9 +30,9 @@ def encoded_in_parts(coder: Preprocessor, rows: Sequences, folder: Path) -> Exam
         DataError: a row cannot be encoded.
         SpaceError: the disk is full.
     """
-    if rows.table.nbytes < LARGE:
+    parts = -(-rows.table.nbytes // _PART)
+    if rows.table.nbytes < LARGE or parts > len(rows):  # what is long in each row, an encoding maps itself
         return coder.encode(rows, cache=folder)
-    parts = min(len(rows), -(-rows.table.nbytes // _PART))
     borders = np.linspace(0, len(rows), parts + 1).astype(int).tolist()
     with Writer(folder, "", []) as writer:
         for start, stop in pairwise(borders):
