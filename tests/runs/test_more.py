@@ -112,7 +112,34 @@ def test_drift_is_told(home: Path, tmp_path: Path) -> None:
     told = next(line for line in lines if line.startswith("size: mean"))
     assert float(told.split()[2].rstrip(",")) == pytest.approx(3, abs=0.5)
     assert any("% of the words are rare, or were not seen in training" in line for line in lines)
-    assert "label: 1 new values are appended; the ids of the others stay" in lines
+    assert "label: 1 new value is appended; the ids of the others stay" in lines
+
+
+def test_the_drift_of_a_number_that_is_predicted_is_told(tmp_path: Path) -> None:
+    data = {"x": [n % 7 / 7 for n in range(60)], "y": [n % 5 / 5 for n in range(60)]}
+    ur.fit(
+        data,
+        target="y",
+        out=tmp_path / "a",
+        steps=2,
+        only="none",
+        start="none",
+        blend="none",
+        **SMALL | {"model": "mlp"},
+    )
+    lines: list[str] = []
+    later = {**data, "y": [5 + value for value in data["y"]]}
+    ur.fit(later, more=tmp_path / "a", out=tmp_path / "b", steps=1, replay=0, say=lines.append)
+    told = next(line for line in lines if line.startswith("y: mean"))
+    assert float(told.split()[2].rstrip(",")) > 10
+
+
+def test_what_does_not_grow_is_told(tmp_path: Path) -> None:
+    data = {"text": ["abc cba", "bca abc"] * 10, "label": ["x", "y"] * 10}
+    ur.fit(data, target="label", kinds={"text": "tokens"}, tokens="characters", out=tmp_path / "a", steps=2, **SMALL)
+    lines: list[str] = []
+    ur.fit(data, more=tmp_path / "a", out=tmp_path / "b", steps=1, replay=0, say=lines.append)
+    assert "text: its characters do not grow, so what is new in them stays unknown" in lines
 
 
 # --- other questions -------------------------------------------------------------------------------------------------
@@ -227,7 +254,8 @@ def test_without_the_data_before_only_new_rows_are_learned(home: Path, tmp_path:
     lines: list[str] = []
     run = ur.fit(home / "b.csv", more=tmp_path / "a", out=tmp_path / "c", steps=1, replay=0, say=lines.append)
     assert list(run.metrics) == ["valid"]
-    assert f"the data of {tmp_path / 'a'} is not as it was: the results are on the new validation rows only" in lines
+    told = f"the data of {tmp_path / 'a'} cannot be read as it was, so the results are on the new validation rows only"
+    assert told in lines
 
 
 def test_a_solved_model_does_not_go_on(home: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unrolled.data.config import DataConfig
 from unrolled.data.encodings.encoding import Encoding
-from unrolled.data.encodings.facets import Extendable, Numbers
+from unrolled.data.encodings.facets import Extendable, Numbers, Reusable, Text
 from unrolled.data.examples.known_kinds import known_kinds
 from unrolled.data.examples.preprocessor import Preprocessor
 from unrolled.data.io.fingerprint import MEMORY, fingerprint, fingerprint_table
@@ -76,7 +76,9 @@ class More:
         except (UsageError, DataError):
             if config.training.replay != 0:
                 raise
-            say(f"the data of {self.place} is not as it was: the results are on the new validation rows only")
+            say(
+                f"the data of {self.place} cannot be read as it was, so the results are on the new validation rows only"
+            )
             return new, coder
         return with_earlier(new, earlier), coder
 
@@ -100,7 +102,11 @@ class More:
             grown = encoding.extended(train.column(name), options, train.where(name))
             assert isinstance(grown, Extendable)
             if count := grown.appended - encoding.appended:
-                say(f"{name}: {count} new values are appended; the ids of the others stay")
+                are = counted(count, "new value is", "new values are")
+                say(f"{name}: {are} appended; the ids of the others stay")
+            elif grown is encoding and isinstance(encoding, Text):
+                what = encoding.settled.get("tokens", "events") if isinstance(encoding, Reusable) else "tokens"
+                say(f"{name}: its {what} do not grow, so what is new in them stays unknown")
             return grown
 
         inputs = {
@@ -113,9 +119,13 @@ class More:
         """How far the new rows are from the old ones, in the scale of the old ones."""
         coder = self.trained.task.coder
         examples = coder.encode(train, with_target=False)
-        for name, encoding in coder.inputs.items():
+        columns = {name: (one, examples.inputs[name]) for name, one in coder.inputs.items()}
+        if not coder.continues and isinstance(coder.answer, Numbers):
+            answers = coder.answer.encode(train.column(coder.target), train.where(coder.target))
+            columns[coder.target] = coder.answer, answers
+        for name, (encoding, encoded) in columns.items():
             if isinstance(encoding, Numbers) and not encoding.binary:
-                values = np.asarray(examples.inputs[name].values[:, : len(encoding.mean)], np.float64)
+                values = np.asarray(encoded.values[:, : len(encoding.mean)], np.float64)
                 mean, std = np.nanmean(values), np.nanstd(values)
                 say(f"{name}: mean {mean:.2f}, deviation {std:.2f} in the scale of {self.place}; they were 0 and 1")
         for line in coder.notes(train, examples):
